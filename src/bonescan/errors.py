@@ -1,0 +1,21 @@
+"""Errors that a user sees: one line that names the file, the attribute and the remedy."""
+
+
+class BonescanError(Exception):
+    """A failure that the user can act on.
+
+    The message is one line, without a traceback, in the form
+    ``study.dcm: Pixel Data is missing; export the study again with pixels``.
+    """
+
+
+class BadInput(BonescanError):
+    """A file that is not what it should be: unreadable, of another kind, or inconsistent."""
+
+
+class NotABoneScan(BadInput):
+    """An image that can be opened but is not a planar whole-body bone scan."""
+
+
+class BadSettings(BonescanError):
+    """A setting, option or experiment file that does not make sense."""

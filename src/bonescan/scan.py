@@ -1,0 +1,298 @@
+"""The nouns: what passes between the stages, as frozen dataclasses with documented arrays.
+
+Every array is in (row, column) order. Views keep their native orientation: the anterior view
+shows the patient's right on the picture's left, the posterior view, as seen from behind, shows
+the patient's left on the picture's left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ViewName = Literal["anterior", "posterior"]
+VIEW_NAMES: tuple[ViewName, ViewName] = ("anterior", "posterior")
+
+#: Patient side shown on the left edge of each view's picture.
+LEFT_EDGE_SIDE: dict[ViewName, str] = {"anterior": "R", "posterior": "L"}
+
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A doubt that every output repeats.
+
+    Attributes
+    ----------
+    code : str
+        Stable identifier in lower case with hyphens, for instance ``view-guessed``.
+    message : str
+        One sentence for a reader, with the figures that raised the flag.
+    severity : {"info", "warning", "error"}
+        ``error`` means that the result must not be relied on.
+    """
+
+    code: str
+    message: str
+    severity: Severity = "warning"
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The part of a source frame that shows one view: rows [top, top + height), likewise columns.
+
+    ``frame_height`` and ``frame_width`` are those of the whole source frame, in pixels.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    frame_height: int
+    frame_width: int
+
+    @classmethod
+    def whole(cls, shape: tuple[int, int]) -> Crop:
+        """Return the crop that keeps a whole frame of ``shape`` (rows, columns)."""
+        return cls(0, 0, shape[0], shape[1], shape[0], shape[1])
+
+    def paste(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """Put a (height, width) picture back into an otherwise zero source frame."""
+        frame = np.zeros((self.frame_height, self.frame_width), picture.dtype)
+        frame[self.top : self.top + self.height, self.left : self.left + self.width] = picture
+        return frame
+
+
+@dataclass(frozen=True)
+class View:
+    """One planar picture of the patient.
+
+    Attributes
+    ----------
+    name : {"anterior", "posterior"}
+    counts : (H, W) float32
+        Counts per pixel (grey values where the source is an 8-bit picture), 0 or more, in
+        view-native orientation: posterior as seen from behind.
+    pixel_spacing_mm : (float, float) or None
+        Row and column spacing in mm; None where the source does not tell.
+    source : Path
+        The file that it comes from.
+    sop_instance_uid, sop_class_uid : str or None
+        DICOM identity of the source; None for pictures.
+    frame : int
+        Number of the source frame, counted from 1 as DICOM does.
+    crop : Crop
+        Where the view lies in that frame.
+    recognised_by : str
+        What told that it is this view, for instance ``view code``, ``vendor text``, ``pixels``.
+    """
+
+    name: ViewName
+    counts: NDArray[np.float32]
+    pixel_spacing_mm: tuple[float, float] | None
+    source: Path
+    crop: Crop
+    sop_instance_uid: str | None = None
+    sop_class_uid: str | None = None
+    frame: int = 1
+    recognised_by: str = "given"
+
+    @property
+    def pixel_area_mm2(self) -> float | None:
+        """Area of a pixel in mm2, or None without a spacing."""
+        if self.pixel_spacing_mm is None:
+            return None
+        return self.pixel_spacing_mm[0] * self.pixel_spacing_mm[1]
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """How the scan was taken; each fact None where the source does not tell.
+
+    ``velocity_mm_s`` is the scan velocity, ``duration_s`` the duration of a frame,
+    ``counts_accumulated`` what the header states for a frame (not what was summed here).
+    """
+
+    tracer: str | None = None
+    velocity_mm_s: float | None = None
+    duration_s: float | None = None
+    counts_accumulated: int | None = None
+    manufacturer: str | None = None
+    camera: str | None = None
+    collimator: str | None = None
+    study_date: str | None = None
+    true_counts: bool = True
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Patient and study, as the source names them; empty where it does not."""
+
+    patient_id: str = ""
+    patient_name: str = ""
+    sex: str = ""
+    birth_date: str = ""
+    accession_number: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    study_id: str = ""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One study: up to two views of one patient at one time.
+
+    ``study`` is the name under which results are filed; ``sources`` are all files it came from.
+    """
+
+    study: str
+    anterior: View | None
+    posterior: View | None
+    acquisition: Acquisition = field(default_factory=Acquisition)
+    identity: Identity = field(default_factory=Identity)
+    flags: tuple[Flag, ...] = ()
+    sources: tuple[Path, ...] = ()
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views that exist, anterior first."""
+        return tuple(view for view in (self.anterior, self.posterior) if view is not None)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one view lies on a canvas, so that anything drawn there can be mapped back.
+
+    The view of ``source_shape`` is resampled to ``scaled_shape`` (equal where nothing is
+    resampled); its rows [source_top, source_top + rows) and columns [source_left, source_left +
+    columns) are then kept, and put at (canvas_top, canvas_left) of the canvas *before* the canvas
+    is reduced by ``reduce``. ``gain`` is the brightness gain that was applied.
+    """
+
+    view: ViewName
+    source_shape: tuple[int, int]
+    scaled_shape: tuple[int, int]
+    source_top: int
+    source_left: int
+    rows: int
+    columns: int
+    canvas_top: int
+    canvas_left: int
+    gain: float
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The network's picture: both views side by side, and the way back to each.
+
+    Attributes
+    ----------
+    grey : (H, W) float32
+        Grey values in [0, 255]; paper preset 640 x 512, anterior left, posterior right, each in
+        its native orientation. A missing view is zero.
+    placements : tuple of Placement
+        One for each view that exists.
+    reduce : int
+        The canvas is block-averaged by this factor; H and W are after reduction.
+    flags : tuple of Flag
+        For instance a body cut at the feet.
+    """
+
+    grey: NDArray[np.float32]
+    placements: tuple[Placement, ...]
+    reduce: int = 1
+    flags: tuple[Flag, ...] = ()
+
+
+#: Classes of a `LabelMap` of the paper's three-class model, by index.
+BACKGROUND, NON_METASTATIC, METASTASIS = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Class of each canvas pixel.
+
+    Attributes
+    ----------
+    classes : (H, W) uint8
+        Index into ``names``.
+    names : tuple of str
+        For instance ``("background", "non-metastatic", "metastasis")``.
+    """
+
+    classes: NDArray[np.uint8]
+    names: tuple[str, ...] = ("background", "non-metastatic", "metastasis")
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One metastatic lesion in one view.
+
+    ``number`` counts from 1 within its view and is its value in the view's label mask. The box is
+    (top, left, bottom, right) in view pixels, the last two exclusive; the centroid is (row,
+    column). ``area_mm2`` is None without a pixel spacing. ``uptake_ratio`` is the mean count in
+    the lesion over the median count of the body in that view. ``outline`` is a tuple of closed
+    (row, column) polygons.
+    """
+
+    view: ViewName
+    number: int
+    side: str
+    region: str
+    box: tuple[int, int, int, int]
+    centroid: tuple[float, float]
+    area_pixels: int
+    area_mm2: float | None
+    max_counts: float
+    mean_counts: float
+    uptake_ratio: float
+    probability: float
+    outline: tuple[tuple[tuple[float, float], ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class ViewReading:
+    """What was read off one view, in the geometry of `View.counts`.
+
+    Attributes
+    ----------
+    view : {"anterior", "posterior"}
+    probability : (H, W) float32
+        Probability of metastasis in [0, 1]; 0 where the view was not on the canvas.
+    mask : (H, W) uint8
+        0 none, k the k-th metastatic lesion of this view.
+    """
+
+    view: ViewName
+    probability: NDArray[np.float32]
+    mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a reading: version, model name, model sha256, and the settings that matter."""
+
+    bonescan_version: str
+    model_name: str
+    model_version: str
+    model_sha256: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    made_at: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The result for one study."""
+
+    study: str
+    views: tuple[ViewReading, ...]
+    lesions: tuple[Lesion, ...]
+    patient_score: float
+    flags: tuple[Flag, ...]
+    provenance: Provenance
