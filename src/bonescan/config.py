@@ -1,0 +1,335 @@
+"""The one typed settings tree, and experiment files (TOML) that fill it.
+
+Every number of the paper (Cheng et al., *Diagnostics* 2023, 13, 3042) has its home here, with its
+section. Precedence, lowest first: the defaults below, ``[base]``, ``[run.NAME]``, ``--set``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bonescan.errors import BadSettings
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """A settings node: immutable, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- canvas -------------------------------------------------------------------------------------
+
+
+class Brightness(Frozen):
+    """Linear gain that brings a view's mean grey value into a range (section 3.3, Figure 3)."""
+
+    mean_low: float = 7.0
+    mean_high: float = 14.0
+
+
+class PaperCanvas(Frozen):
+    """The paper's canvas, pixel for pixel: no scaling (section 3.3)."""
+
+    kind: Literal["paper"] = "paper"
+    body_rows: int = 950
+    view_columns: int = 256
+    kept_rows: int = 640
+    brightness: Brightness = Brightness()
+    reduce: int = Field(default=1, ge=1)
+    """Block-average the finished canvas by this factor (small experiments)."""
+
+
+class ResampledCanvas(Frozen):
+    """The paper's canvas after bringing each view to a common pixel size.
+
+    A view without a spacing is scaled so that its frame is ``view_columns`` wide.
+    """
+
+    kind: Literal["resampled"] = "resampled"
+    spacing_mm: float = 2.4
+    body_rows: int = 950
+    view_columns: int = 256
+    kept_rows: int = 640
+    brightness: Brightness = Brightness()
+    reduce: int = Field(default=1, ge=1)
+
+
+CanvasSettings = Annotated[PaperCanvas | ResampledCanvas, Field(discriminator="kind")]
+
+
+# --- data and masks -----------------------------------------------------------------------------
+
+
+class Data(Frozen):
+    """Which sets of the cohort take part (D1-D4, see `bonescan.ingest.cohort`).
+
+    ``positives`` are cut into folds; ``train_negatives`` join the training part of every fold and
+    never validation or test (section 4).
+    """
+
+    positives: tuple[str, ...] = ("D1",)
+    train_negatives: tuple[str, ...] = ()
+
+
+class NoMask(Frozen):
+    """Binary training: metastasis or not (Table 2)."""
+
+    kind: Literal["none"] = "none"
+
+
+class OtsuMask(Frozen):
+    """Non-metastatic class = body by an Otsu threshold, minus metastasis (section 3.4).
+
+    ``on = "log"`` thresholds log(1 + x) after a Gaussian; ``"linear"`` the grey values as such.
+    """
+
+    kind: Literal["otsu"] = "otsu"
+    on: Literal["log", "linear"] = "log"
+    smooth_pixels: float = 2.0
+    border_margin: int = Field(default=0, ge=0)
+    """Pixels around a metastasis that belong to no class but background (not in the paper)."""
+
+
+MaskSettings = Annotated[NoMask | OtsuMask, Field(discriminator="kind")]
+
+
+# --- networks and losses ------------------------------------------------------------------------
+
+
+class DoubleUNetSettings(Frozen):
+    """The modified Double U-Net (section 3.6, Figure 4). ``width`` scales every filter count."""
+
+    kind: Literal["double_unet"] = "double_unet"
+    width: float = Field(default=1.0, gt=0)
+    gate: Literal["elementwise", "metastasis", "foreground"] = "elementwise"
+    batch_norm_momentum: float = 0.01
+
+
+class UNetSettings(Frozen):
+    """A small U-Net with instance normalisation, for tests and the shipped model."""
+
+    kind: Literal["unet"] = "unet"
+    channels: tuple[int, ...] = (16, 32, 64, 96, 128)
+
+
+ModelSettings = Annotated[DoubleUNetSettings | UNetSettings, Field(discriminator="kind")]
+
+
+class DiceLoss(Frozen):
+    """Dice loss over the whole batch, per class, then the mean (equation 1)."""
+
+    kind: Literal["dice"] = "dice"
+    smooth: float = 1.0
+
+
+class FocalTverskyLoss(Frozen):
+    """Focal Tversky loss (equation 2): gamma 0.75, alpha 0.3 on false positives, beta 0.7."""
+
+    kind: Literal["focal_tversky"] = "focal_tversky"
+    gamma: float = 0.75
+    alpha: float = 0.3
+    beta: float = 0.7
+    smooth: float = 1.0
+
+
+LossSettings = Annotated[DiceLoss | FocalTverskyLoss, Field(discriminator="kind")]
+
+
+class Augment(Frozen):
+    """Random changes of a training canvas; all off by default, as in the paper.
+
+    ``gain`` is the largest factor either way, ``thin`` the smallest kept share of the counts
+    (binomial-like thinning), ``shift_pixels`` and ``rotate_degrees`` the largest move,
+    ``zoom`` the largest relative change of size, ``blur_pixels`` the largest Gaussian sigma,
+    ``mirror`` the chance of a left-right mirror of each view.
+    """
+
+    gain: float = Field(default=1.0, ge=1)
+    thin: float = Field(default=1.0, gt=0, le=1)
+    shift_pixels: float = Field(default=0.0, ge=0)
+    rotate_degrees: float = Field(default=0.0, ge=0)
+    zoom: float = Field(default=0.0, ge=0)
+    blur_pixels: float = Field(default=0.0, ge=0)
+    mirror: float = Field(default=0.0, ge=0, le=1)
+
+
+class Adam(Frozen):
+    """Adam; unnamed in the paper, the original Double U-Net's (section 3.8)."""
+
+    kind: Literal["adam"] = "adam"
+    learning_rate: float = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+
+
+class Training(Frozen):
+    """The loop (sections 3.8 and 4)."""
+
+    epochs: int = Field(default=500, ge=1)
+    batch: int = Field(default=4, ge=2)
+    validate_every: int = Field(default=1, ge=1)
+    folds: int = Field(default=10, ge=3)
+    seed: int = 2023
+    checkpoint: Literal["best", "last"] = "best"
+    average_decay: float = Field(default=0.0, ge=0, lt=1)
+    """Exponential moving average of the weights, used for validation and export; 0 is off."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    collapse_epochs: int = Field(default=20, ge=1)
+    """Say so when nothing has been predicted as metastasis for this many validations in a row."""
+
+
+class FreshInit(Frozen):
+    """Random weights, He initialisation where the paper has ImageNet's (see reproduction notes)."""
+
+    kind: Literal["fresh"] = "fresh"
+
+
+class PackageInit(Frozen):
+    """Weights of a model package, to fine-tune from."""
+
+    kind: Literal["package"] = "package"
+    path: Path
+
+
+InitSettings = Annotated[FreshInit | PackageInit, Field(discriminator="kind")]
+
+
+class Settings(Frozen):
+    """Everything that decides what a training run does."""
+
+    canvas: CanvasSettings = PaperCanvas()
+    data: Data = Data()
+    mask: MaskSettings = OtsuMask()
+    model: ModelSettings = DoubleUNetSettings()
+    init: InitSettings = FreshInit()
+    loss: LossSettings = DiceLoss()
+    optimiser: Adam = Adam()
+    augment: Augment = Augment()
+    training: Training = Training()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the network's output channels: one for binary training, else three."""
+        if self.mask.kind == "none":
+            return ("metastasis",)
+        return ("background", "non-metastatic", "metastasis")
+
+    @property
+    def digest(self) -> str:
+        """First 10 hex digits of the SHA-256 of the settings, part of a run folder's name."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+class Printed(Frozen):
+    """Figures that a publication prints for a run, in percent."""
+
+    precision: float
+    sensitivity: float
+    f1: float
+
+
+class Experiment(Frozen):
+    """An experiment file: one or more runs over the same folds."""
+
+    title: str
+    paper: str | None = None
+    runs: dict[str, Settings]
+    printed: dict[str, Printed] = {}
+    source: Path
+
+    @property
+    def name(self) -> str:
+        """The file's stem, used as the folder of its runs."""
+        return self.source.stem
+
+
+def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
+    """Read an experiment file and resolve every run's settings.
+
+    Parameters
+    ----------
+    path : Path
+        TOML with ``title``, optional ``paper``, ``[base]``, ``[run.NAME]``, ``[printed.NAME]``.
+    overrides : iterable of str
+        ``a.b=value`` with a TOML value (a bare word counts as text), applied to every run last.
+
+    Raises
+    ------
+    BadSettings
+        With the file, the key's path and what is wrong with it.
+    """
+    try:
+        text = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSettings(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"{path}: not valid TOML: {error}") from error
+    unknown = set(text) - {"title", "paper", "base", "run", "printed"}
+    if unknown:
+        raise BadSettings(f"{path}: unknown key {sorted(unknown)[0]!r}; remove it")
+    base = text.get("base", {})
+    named: dict[str, Any] = text.get("run") or {"base": {}}
+    changes = [_parse_override(item) for item in overrides]
+    runs = {}
+    for name, own in named.items():
+        tree = _merge(base, own)
+        for change in changes:
+            tree = _merge(tree, change)
+        runs[name] = _validated(Settings, tree, f"{path}: run {name}")
+    printed = {
+        name: _validated(Printed, value, f"{path}: printed.{name}")
+        for name, value in text.get("printed", {}).items()
+    }
+    return Experiment(
+        title=text.get("title", path.stem),
+        paper=text.get("paper"),
+        runs=runs,
+        printed=printed,
+        source=path,
+    )
+
+
+def _validated(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadSettings(f"{where}: {key}: {first['msg']}") from error
+
+
+def _parse_override(item: str) -> dict[str, Any]:
+    key, separator, raw = item.partition("=")
+    if not separator or not key:
+        raise BadSettings(f"--set {item}: write it as a.b=value")
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    tree: Any = value
+    for part in reversed(key.strip().split(".")):
+        tree = {part: tree}
+    return dict(tree)
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two trees; a table with another ``kind`` replaces the one below."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        same_kind = (
+            isinstance(old, Mapping)
+            and isinstance(value, Mapping)
+            and value.get("kind", old.get("kind")) == old.get("kind")
+        )
+        merged[key] = _merge(old, value) if same_kind else value  # type: ignore[arg-type]
+    return merged
