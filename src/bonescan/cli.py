@@ -1,0 +1,332 @@
+"""The command line: parse, call, print. Each command imports its stage when it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from bonescan.scan import Reading
+
+RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
+
+app = typer.Typer(
+    name="bonescan",
+    help=f"Open, offline reading of planar whole-body bone scans. {RESEARCH_USE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Progress = Callable[[int, int], None]
+
+
+def main() -> None:
+    """Run the command line; an error that the user can act on is one line and exit code 2."""
+    from bonescan.errors import BonescanError
+
+    try:
+        app()
+    except BonescanError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted; start the same command again to go on", code=130)
+
+
+def _fail(message: str, code: int = 2) -> NoReturn:
+    print(f"bonescan: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from bonescan import __version__
+
+        print(f"bonescan {__version__}. {RESEARCH_USE}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Progress]:
+    """Show a progress bar on a terminal; yields ``report(done, total)``."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+Paths = Annotated[list[Path], typer.Argument(help="DICOM files, folders, zips or pictures.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
+
+
+@app.command()
+def read(
+    paths: Paths,
+    out: Annotated[Path, typer.Option(help="Folder for the results, one folder a study.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Model package; the shipped one without it."),
+    ] = None,
+) -> None:
+    """Read bone scans: metastasis masks, lesion list and a draft report for each study."""
+    from rich.console import Console
+
+    from bonescan import pipeline
+    from bonescan.errors import BonescanError
+    from bonescan.ingest import find_studies
+    from bonescan.package import Package
+    from bonescan.predict import SHIPPED_MODEL, Engine
+
+    engine = Engine(Package.load(model or SHIPPED_MODEL))
+    console = Console(soft_wrap=True)
+    with find_studies(paths) as found:
+        failures = [f"{failure.path}: {failure.reason}" for failure in found.failures]
+        for study in found.studies:
+            try:
+                reading = pipeline.read(study, engine, out)
+            except BonescanError as error:
+                failures.append(str(error))
+                continue
+            _print_reading(console, reading, out / study.name)
+    if not found.studies and not failures:
+        failures.append(f"{paths[0]}: holds no DICOM file and no picture; name another path")
+    for line in failures:
+        print(f"bonescan: {line}", file=sys.stderr)
+    console.print(RESEARCH_USE)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _print_reading(console: Any, reading: Reading, folder: Path) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"{reading.study}: marks by zone and view")
+    for column in ("zone", "anterior", "posterior"):
+        table.add_column(column, justify="left" if column == "zone" else "right")
+    read_views = {view.view for view in reading.views}
+    for zone in sorted({lesion.region for lesion in reading.lesions}):
+        table.add_row(zone, *(_count(reading, read_views, view, zone) for view in _VIEWS))
+    table.add_row("all", *(_count(reading, read_views, view, None) for view in _VIEWS))
+    console.print(table)
+    for flag in reading.flags:
+        console.print(f"[{flag.severity}] {flag.code}: {flag.message}", markup=False)
+    console.print(f"report: {folder / 'report.html'}", markup=False)
+
+
+_VIEWS = ("anterior", "posterior")
+
+
+def _count(reading: Reading, read_views: set[Any], view: str, zone: str | None) -> str:
+    if view not in read_views:
+        return "no view"
+    lesions = (lesion for lesion in reading.lesions if lesion.view == view)
+    return str(sum(zone is None or lesion.region == zone for lesion in lesions))
+
+
+@app.command()
+def inspect(
+    paths: Paths,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Tell what a file or folder holds: views, counts, speed, spacing, quality flags."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from bonescan.errors import BonescanError
+    from bonescan.ingest import find_studies, inspect_study
+
+    failures: list[str] = []
+    reports = []
+    with find_studies(paths) as found:
+        failures += [f"{failure.path}: {failure.reason}" for failure in found.failures]
+        for study in found.studies:
+            try:
+                reports.append(inspect_study(study))
+            except BonescanError as error:
+                failures.append(str(error))
+    if as_json:
+        print(json.dumps([report.to_json() for report in reports], indent=2))
+    else:
+        console = Console(soft_wrap=True)
+        for report in reports:
+            table = Table(title=report.study, show_header=False)
+            for name, value in report.rows():
+                table.add_row(name, value)
+            console.print(table)
+    for line in failures:
+        print(f"bonescan: {line}", file=sys.stderr)
+    raise typer.Exit(1 if failures else 0)
+
+
+# --- training data ------------------------------------------------------------------------------
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Folder for the cohort.")],
+    patients: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many; the preset `paper` has its own number."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same patients.")] = 0,
+    preset: Annotated[str, typer.Option(help="paper, screening or followup.")] = "screening",
+    workers: Workers = 1,
+) -> None:
+    """Simulate patients: DICOM, Labelme marks, truth and cohort.csv."""
+    from bonescan.simulate import write_cohort
+
+    with _progress("simulating") as report:
+        write_cohort(folder, patients, seed, preset=preset, workers=workers, progress=report)
+    print(f"{folder}: simulated cohort (no real patients). {RESEARCH_USE}")
+
+
+@app.command()
+def prepare(
+    cohort: Annotated[Path, typer.Argument(help="Folder with cohort.csv, or the file itself.")],
+    out: Annotated[Path, typer.Option(help="Folder for canvases, labels and picture sheets.")],
+    experiment: Annotated[
+        Path | None,
+        typer.Option(help="Experiment file whose canvas is used; the paper's canvas without it."),
+    ] = None,
+    workers: Workers = 1,
+) -> None:
+    """Turn DICOM and Labelme marks into canvases and labels, with sheets to look at."""
+    from bonescan.config import Settings, load_experiment
+    from bonescan.prepare import prepare_cohort
+
+    settings = Settings()
+    if experiment is not None:
+        settings = next(iter(load_experiment(experiment).runs.values()))
+    with _progress("preparing") as report:
+        failures = prepare_cohort(cohort, out, settings.canvas, workers=workers, progress=report)
+    for line in failures:
+        print(f"bonescan: {line}", file=sys.stderr)
+    print(f"look at {out / 'sheets'} before you train on {out}")
+    raise typer.Exit(1 if failures else 0)
+
+
+# --- training and evaluation --------------------------------------------------------------------
+
+ExperimentFile = Annotated[Path, typer.Argument(help="Experiment file (TOML).")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=C", help="Override a setting of every run.")
+]
+
+
+@app.command()
+def train(
+    experiment: ExperimentFile,
+    data: Annotated[Path, typer.Option(help="Folder made by `bonescan prepare`.")],
+    runs: Annotated[Path, typer.Option(help="Folder for the run folders.")],
+    run: Annotated[str | None, typer.Option(help="Only this run.")] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(min=0, help="Only this fold, counted from 0."),
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Only the I-th of N equal parts, counted from 1."),
+    ] = None,
+) -> None:
+    """Train the runs and folds of an experiment; start it again and it goes on."""
+    from bonescan.config import load_experiment
+    from bonescan.train import run_experiment
+
+    run_experiment(
+        load_experiment(experiment, overrides), data, runs, run=run, fold=fold, shard=shard
+    )
+
+
+@app.command()
+def evaluate(
+    experiments: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Experiment files whose runs are evaluated."),
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder of the run folders.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and plots.")] = Path("evaluation"),
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Model package to validate; the shipped one without it."),
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(help="Annotated cohort to validate the package on."),
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Evaluate experiments (never trains), or validate a model package on an annotated cohort."""
+    from bonescan.errors import BadSettings
+
+    if cohort is not None:
+        if experiments or runs:
+            raise BadSettings("give either experiment files with --runs, or --cohort; not both")
+        _validate(model, cohort, out)
+    elif experiments and runs is not None:
+        from bonescan.config import load_experiment
+        from bonescan.evaluate.tables import evaluate_experiments
+
+        loaded = [load_experiment(path, overrides) for path in experiments]
+        print(evaluate_experiments(loaded, runs, out))
+    else:
+        raise BadSettings("give experiment files with --runs, or --cohort with --model")
+
+
+def _validate(model: Path | None, cohort: Path, out: Path) -> None:
+    from bonescan.evaluate.validation import validate_package
+    from bonescan.package import Package
+    from bonescan.predict import SHIPPED_MODEL
+
+    with _progress("validating") as report:
+        summary = validate_package(
+            Package.load(model or SHIPPED_MODEL), cohort, out, progress=report
+        )
+    print(summary)
+
+
+@app.command()
+def show(experiment: ExperimentFile, overrides: Overrides = []) -> None:  # noqa: B006
+    """Print the settings of every run as resolved."""
+    import json
+
+    from bonescan.config import load_experiment
+
+    loaded = load_experiment(experiment, overrides)
+    resolved = {name: settings.model_dump(mode="json") for name, settings in loaded.runs.items()}
+    print(json.dumps({"title": loaded.title, "paper": loaded.paper, "runs": resolved}, indent=2))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Finished run folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model package.")],
+) -> None:
+    """Turn a trained run into a model package that `bonescan read --model` takes."""
+    from bonescan.train.export import export_run
+
+    package = export_run(run, out)
+    print(f"{out}: {package.card.name} {package.card.version}, sha256 {package.card.sha256}")
