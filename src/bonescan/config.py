@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bonescan.errors import BadSettings
 
@@ -200,6 +200,31 @@ class PackageInit(Frozen):
 
 
 InitSettings = Annotated[FreshInit | PackageInit, Field(discriminator="kind")]
+
+
+# --- lesions ------------------------------------------------------------------------------------
+
+
+class LesionRule(Frozen):
+    """How a probability picture becomes a list of lesions (`bonescan.quantify.find_lesions`).
+
+    A lesion is an 8-connected patch of pixels at or above ``grow`` that holds at least one pixel
+    at or above ``threshold``. Smaller ones than ``min_area_mm2`` (``min_area_pixels`` where the
+    source has no pixel spacing) are left out: a whole-body camera blurs a point to some 8 mm, so
+    that nothing real is smaller than a disc of that diameter.
+    """
+
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    grow: float | None = Field(default=None, gt=0, lt=1)
+    """Lower threshold of the hysteresis; None takes ``threshold``, that is no hysteresis."""
+    min_area_mm2: float = Field(default=50.0, ge=0)
+    min_area_pixels: int = Field(default=9, ge=1)
+
+    @model_validator(mode="after")
+    def _grow_is_lower(self) -> LesionRule:
+        if self.grow is not None and self.grow > self.threshold:
+            raise ValueError("grow must not be above threshold")
+        return self
 
 
 class Settings(Frozen):
