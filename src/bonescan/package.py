@@ -1,0 +1,201 @@
+"""A model package on disk: written by training, read by prediction, torch-free.
+
+A package is a folder of three files: ``model.onnx`` (the network, which any CPU runs through
+OpenVINO), ``weights.safetensors`` (the same weights, to fine-tune from) and ``card.json`` (what the
+model is, was trained on, scores, and must not be used for).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bonescan.config import CanvasSettings, Frozen, MaskSettings, ModelSettings
+from bonescan.errors import BadInput
+
+ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "model.onnx", "weights.safetensors", "card.json"
+SCHEMA = 1
+RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
+
+
+class Threshold(Frozen):
+    """Probability of metastasis from which a pixel is marked.
+
+    ``rule`` says what the value was chosen for, ``chosen_on`` on which data.
+    """
+
+    value: float
+    rule: str
+    chosen_on: str
+
+
+class Reliability(Frozen):
+    """How often pixels of a given probability were metastasis.
+
+    Bin i holds the pixels with ``edges[i] <= probability < edges[i + 1]``; ``pixels[i]`` is their
+    number, ``observed[i]`` the share of metastasis among them and None where the bin is empty.
+    """
+
+    edges: tuple[float, ...]
+    pixels: tuple[int, ...]
+    observed: tuple[float | None, ...]
+    measured_on: str
+
+
+class TrainingData(Frozen):
+    """What the weights were learned from.
+
+    ``positives`` and ``negatives`` are the numbers of patients with and without metastasis in the
+    training part; ``validation`` and ``test`` patients had no influence on the weights (validation
+    chose the checkpoint and the threshold).
+    """
+
+    description: str
+    experiment: str
+    run: str
+    fold: int
+    settings_digest: str
+    data_digest: str
+    positives: int
+    negatives: int
+    validation: int
+    test: int
+    epochs: int
+    epoch: int
+
+
+class Score(Frozen):
+    """An expected score with its interval, in percent unless ``unit`` says otherwise."""
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    unit: str = "percent"
+    measured_on: str
+
+
+class Card(Frozen):
+    """Everything that a user or the reader must know about a model.
+
+    Attributes
+    ----------
+    sha256, weights_sha256 : str
+        SHA-256 of ``model.onnx`` and of ``weights.safetensors``.
+    canvas : CanvasSettings
+        How the network's picture is made from a scan.
+    classes : tuple of str
+        Output channels in order; ``("metastasis",)`` for a binary model.
+    threshold : Threshold
+        From which probability of metastasis a pixel is marked.
+    """
+
+    schema_version: int = SCHEMA
+    name: str
+    version: str
+    made_with: str
+    made_at: str
+    sha256: str
+    weights_sha256: str
+    canvas: CanvasSettings
+    mask: MaskSettings
+    model: ModelSettings
+    classes: tuple[str, ...]
+    threshold: Threshold
+    calibration: Reliability | None = None
+    training: TrainingData
+    expected: tuple[Score, ...] = ()
+    intended_use: str
+    limits: tuple[str, ...]
+    notice: str = RESEARCH_USE
+
+    @property
+    def metastasis_channel(self) -> int:
+        """Index of the output channel that holds the probability of metastasis."""
+        return self.classes.index("metastasis")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A verified model package: its folder and its card."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def onnx_path(self) -> Path:
+        """The network: takes (N, 1, H, W) float32 grey / 255, gives (N, classes, H, W)."""
+        return self.folder / ONNX_NAME
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights, to fine-tune from."""
+        return self.folder / WEIGHTS_NAME
+
+    @classmethod
+    def load(cls, folder: Path) -> Package:
+        """Read and verify a package.
+
+        Raises
+        ------
+        BadInput
+            If a file is missing, the card is not valid, or a file differs from the card's SHA-256.
+        """
+        card = _read_card(folder)
+        package = cls(folder, card)
+        _verify(package.onnx_path, card.sha256)
+        _verify(package.weights_path, card.weights_sha256)
+        return package
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write ``card.json`` into a package folder, whole or not at all."""
+    aside = folder / f"{CARD_NAME}.part"
+    aside.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    os.replace(aside, folder / CARD_NAME)
+
+
+def _read_card(folder: Path) -> Card:
+    path = folder / CARD_NAME
+    if not path.is_file():
+        raise BadInput(f"{path}: is missing, so this is no model package; name its folder")
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); get the package again") from error
+    version = tree.get("schema_version") if isinstance(tree, dict) else None
+    if version != SCHEMA:
+        raise BadInput(
+            f"{path}: schema_version is {version}, this program reads {SCHEMA}; "
+            "use the version of bonescan that made the package"
+        )
+    try:
+        card = Card.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{path}: {key}: {first['msg']}; get the package again") from error
+    if "metastasis" not in card.classes:
+        raise BadInput(f"{path}: classes has no metastasis; use a model made for bone scans")
+    return card
+
+
+def _verify(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise BadInput(f"{path}: is missing from the model package; get the package again")
+    if sha256_of(path) != expected:
+        raise BadInput(
+            f"{path}: SHA-256 differs from the card's, the file was changed or cut short; "
+            "get the package again"
+        )
