@@ -1,0 +1,101 @@
+"""Parts that several networks are built from. Shapes: N batch, C channels, H rows, W columns."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: Batch-norm epsilon of the Keras original of the Double U-Net (PyTorch's own is 1e-5).
+BATCH_NORM_EPS = 1e-3
+
+
+class Network(nn.Module):
+    """What every segmentation network here is.
+
+    ``forward(x)`` takes (N, 1, H, W) float32 grey values in [0, 1], H and W multiples of
+    ``multiple``, and returns a tuple of logits, each (N, classes, H, W); the last one is the
+    prediction, the others are there to be trained as well. One class means a sigmoid, more a
+    softmax.
+    """
+
+    multiple: int = 1
+
+    def check_size(self, x: Tensor) -> None:
+        """Raise ValueError if H or W is not a multiple of ``multiple``."""
+        height, width = x.shape[-2:]
+        if height % self.multiple or width % self.multiple:
+            raise ValueError(
+                f"canvas of {height} x {width} pixels; this network needs multiples of "
+                f"{self.multiple}"
+            )
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Turn (N, classes, H, W) logits into probabilities: sigmoid for one class, else softmax."""
+    return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
+
+
+def upsampled(x: Tensor) -> Tensor:
+    """Double H and W, bilinear, pixel edges aligned (``align_corners=False``)."""
+    return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class SqueezeExcite(nn.Module):
+    """Channel gate from the channel means, without bias (Hu et al., CVPR 2018)."""
+
+    def __init__(self, channels: int, ratio: int = 8) -> None:
+        super().__init__()
+        hidden = max(1, channels // ratio)
+        self.squeeze = nn.Linear(channels, hidden, bias=False)
+        self.excite = nn.Linear(hidden, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` (N, C, H, W) with each channel scaled by a factor in (0, 1)."""
+        gate = torch.sigmoid(self.excite(functional.relu(self.squeeze(x.mean(dim=(2, 3))))))
+        return x * gate[:, :, None, None]
+
+
+class ConvBlock(nn.Sequential):
+    """(3x3 convolution with bias, batch norm, ReLU) twice, then squeeze-excite."""
+
+    def __init__(self, inputs: int, filters: int, *, momentum: float) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, filters, 3, padding=1),
+            nn.BatchNorm2d(filters, eps=BATCH_NORM_EPS, momentum=momentum),
+            nn.ReLU(),
+            nn.Conv2d(filters, filters, 3, padding=1),
+            nn.BatchNorm2d(filters, eps=BATCH_NORM_EPS, momentum=momentum),
+            nn.ReLU(),
+            SqueezeExcite(filters),
+        )
+
+
+class AtrousPyramid(nn.Module):
+    """Atrous spatial pyramid pooling: global mean, 1x1, and 3x3 at dilations 6, 12, 18.
+
+    The five branches are concatenated in that order and merged by a 1x1 convolution. Only the
+    branch of the global mean has a bias. A training batch of one cannot be normalised there.
+    """
+
+    def __init__(self, inputs: int, filters: int, *, momentum: float) -> None:
+        super().__init__()
+
+        def normalised(convolution: nn.Conv2d) -> nn.Sequential:
+            norm = nn.BatchNorm2d(filters, eps=BATCH_NORM_EPS, momentum=momentum)
+            return nn.Sequential(convolution, norm, nn.ReLU())
+
+        self.pooled = normalised(nn.Conv2d(inputs, filters, 1))
+        self.point = normalised(nn.Conv2d(inputs, filters, 1, bias=False))
+        self.atrous = nn.ModuleList(
+            normalised(nn.Conv2d(inputs, filters, 3, padding=rate, dilation=rate, bias=False))
+            for rate in (6, 12, 18)
+        )
+        self.merge = normalised(nn.Conv2d(5 * filters, filters, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, filters, H, W)."""
+        pooled = self.pooled(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
+        branches = [pooled, self.point(x), *(branch(x) for branch in self.atrous)]
+        merged: Tensor = self.merge(torch.cat(branches, dim=1))
+        return merged
