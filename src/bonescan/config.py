@@ -150,7 +150,8 @@ class Augment(Frozen):
     ``gain`` is the largest factor either way, ``thin`` the smallest kept share of the counts
     (binomial-like thinning), ``shift_pixels`` and ``rotate_degrees`` the largest move,
     ``zoom`` the largest relative change of size, ``blur_pixels`` the largest Gaussian sigma,
-    ``mirror`` the chance of a left-right mirror of each view.
+    ``mirror`` the chance of a left-right mirror of each view, ``drop_view`` the chance that one of
+    both views is blanked, as where a study lacks it.
     """
 
     gain: float = Field(default=1.0, ge=1)
@@ -160,6 +161,7 @@ class Augment(Frozen):
     zoom: float = Field(default=0.0, ge=0)
     blur_pixels: float = Field(default=0.0, ge=0)
     mirror: float = Field(default=0.0, ge=0, le=1)
+    drop_view: float = Field(default=0.0, ge=0, le=1)
 
 
 class Adam(Frozen):
@@ -192,6 +194,17 @@ class FreshInit(Frozen):
     kind: Literal["fresh"] = "fresh"
 
 
+class Vgg19Init(Frozen):
+    """A file of torchvision-style VGG19 weights that the user holds, for the Double U-Net.
+
+    Keys ``features.N.weight`` and ``features.N.bias``, as ``.pt``, ``.pth`` or ``.safetensors``.
+    Nothing is fetched.
+    """
+
+    kind: Literal["vgg19"] = "vgg19"
+    path: Path
+
+
 class PackageInit(Frozen):
     """Weights of a model package, to fine-tune from."""
 
@@ -199,7 +212,7 @@ class PackageInit(Frozen):
     path: Path
 
 
-InitSettings = Annotated[FreshInit | PackageInit, Field(discriminator="kind")]
+InitSettings = Annotated[FreshInit | Vgg19Init | PackageInit, Field(discriminator="kind")]
 
 
 # --- lesions ------------------------------------------------------------------------------------
