@@ -1,0 +1,193 @@
+"""Read a scan: canvas, network, back to the views, lesions, doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bonescan import __version__
+from bonescan.config import LesionRule
+from bonescan.package import Card
+from bonescan.predict.engine import Engine
+from bonescan.preprocess import prepare_canvas, restore
+from bonescan.quantify import FoundLesions, find_lesions
+from bonescan.scan import Canvas, Flag, Provenance, Reading, Scan, View, ViewName, ViewReading
+
+#: Side of the square patch whose mean probability makes the patient's score, in pixels.
+SCORE_PATCH = 3
+#: More marks than this in one view are doubted.
+MANY_MARKS = 40
+#: Marks on a larger share of the body than this are doubted.
+LARGE_SHARE = 0.2
+
+
+def read_scan(scan: Scan, engine: Engine, *, rule: LesionRule | None = None) -> Reading:
+    """Read one scan with a model.
+
+    Parameters
+    ----------
+    scan : Scan
+        With at least one view.
+    engine : Engine
+        A model package, ready to run.
+    rule : LesionRule, optional
+        How probabilities become lesions; without it the defaults with the card's threshold.
+
+    Returns
+    -------
+    Reading
+        In the geometry of each `View.counts`. The patient's score is the highest mean probability
+        of any 3 x 3 pixels of either view.
+
+    Raises
+    ------
+    BadInput
+        If the scan has no view, or the package does not run.
+    """
+    rule = rule or lesion_rule(engine.package.card)
+    canvas = prepare_canvas(scan, engine.package.card.canvas)
+    on_canvas = engine.metastasis(canvas.grey[None])[0]
+    probabilities = {view.name: view_probability(canvas, on_canvas, view) for view in scan.views}
+    return assemble_reading(scan, canvas, probabilities, rule, engine.package.card)
+
+
+def lesion_rule(card: Card) -> LesionRule:
+    """Return the default rule with the threshold that a model's card states."""
+    return LesionRule(threshold=card.threshold.value)
+
+
+def view_probability(
+    canvas: Canvas, on_canvas: NDArray[np.float32], view: View
+) -> NDArray[np.float32]:
+    """Bring probabilities (H, W) on the canvas back to a view; 0 where nothing was read.
+
+    An empty view (no counts at all) has no probability anywhere.
+    """
+    placed = any(placement.view == view.name for placement in canvas.placements)
+    if not placed or not view.counts.any():
+        return np.zeros(view.counts.shape, np.float32)
+    restored = restore(canvas, on_canvas, view.name, order=1)
+    clipped: NDArray[np.float32] = np.clip(restored, 0, 1).astype(np.float32)
+    return clipped
+
+
+def assemble_reading(
+    scan: Scan,
+    canvas: Canvas,
+    probabilities: dict[ViewName, NDArray[np.float32]],
+    rule: LesionRule,
+    card: Card,
+) -> Reading:
+    """Turn the probabilities of each view into a reading with its doubts and its provenance."""
+    found = {view.name: find_lesions(view, probabilities[view.name], rule) for view in scan.views}
+    views = tuple(
+        ViewReading(view.name, probabilities[view.name], found[view.name].mask)
+        for view in scan.views
+    )
+    doubts = [*scan.flags, *canvas.flags, *_model_flags(card)]
+    for view in scan.views:
+        doubts += _view_flags(view, canvas, found[view.name])
+    return Reading(
+        study=scan.study,
+        views=views,
+        lesions=tuple(lesion for view in scan.views for lesion in found[view.name].lesions),
+        patient_score=patient_score(probabilities.values()),
+        flags=_once(doubts),
+        provenance=Provenance(
+            bonescan_version=__version__,
+            model_name=card.name,
+            model_version=card.version,
+            model_sha256=card.sha256,
+            settings={
+                "canvas": card.canvas.model_dump(mode="json"),
+                "lesions": rule.model_dump(mode="json"),
+                "threshold_rule": card.threshold.rule,
+                "threshold_chosen_on": card.threshold.chosen_on,
+            },
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+    )
+
+
+def patient_score(probabilities: Iterable[NDArray[np.float32]]) -> float:
+    """Return the highest mean probability of any 3 x 3 pixels; 0 without a view."""
+    return max(
+        (
+            float(ndimage.uniform_filter(picture, SCORE_PATCH, mode="constant").max())
+            for picture in probabilities
+            if picture.size
+        ),
+        default=0.0,
+    )
+
+
+def _model_flags(card: Card) -> list[Flag]:
+    if "simulat" not in card.training.description.lower():
+        return []
+    return [
+        Flag(
+            "model-simulated-training",
+            f"The model {card.name} {card.version} was trained on simulated patients only; "
+            "how it does on real ones has not been shown.",
+        )
+    ]
+
+
+def _view_flags(view: View, canvas: Canvas, found: FoundLesions) -> list[Flag]:
+    flags = []
+    if not view.counts.any():
+        flags.append(
+            Flag("view-empty", f"The {view.name} view holds no counts; nothing was read off it.")
+        )
+    unread = _unread_rows(view, canvas)
+    if unread is not None:
+        flags.append(unread)
+    number = len(found.lesions) + found.left_out
+    if number > MANY_MARKS:
+        left_out = f"; the {found.left_out} least probable are left out" if found.left_out else ""
+        flags.append(
+            Flag(
+                "many-marks",
+                f"{number} marks in the {view.name} view{left_out}; "
+                "widespread disease or a picture that the model does not understand.",
+            )
+        )
+    if found.body_share > LARGE_SHARE:
+        flags.append(
+            Flag(
+                "marks-cover-body",
+                f"Marks cover {found.body_share:.0%} of the body in the {view.name} view; "
+                "diffuse disease or a picture that the model does not understand.",
+            )
+        )
+    return flags
+
+
+def _unread_rows(view: View, canvas: Canvas) -> Flag | None:
+    """Tell which rows of a view with counts in them the canvas leaves out."""
+    placement = next((item for item in canvas.placements if item.view == view.name), None)
+    if placement is None:
+        return None
+    scale = placement.source_shape[0] / placement.scaled_shape[0]
+    top = round(placement.source_top * scale)
+    bottom = round((placement.source_top + placement.rows) * scale)
+    below = float(view.counts[bottom:].sum())
+    total = float(view.counts.sum())
+    if not total or below / total < 0.01:
+        return None
+    return Flag(
+        "legs-not-read",
+        f"Only rows {top + 1} to {bottom} of {view.counts.shape[0]} of the {view.name} view were "
+        f"read; what lies below (the lower legs, {below / total:.0%} of the counts) was not.",
+        "info",
+    )
+
+
+def _once(flags: Iterable[Flag]) -> tuple[Flag, ...]:
+    """Drop repeated flags; the gravest come first, otherwise in the order they came."""
+    rank = {"error": 0, "warning": 1, "info": 2}
+    return tuple(sorted(dict.fromkeys(flags), key=lambda flag: rank[flag.severity]))
