@@ -1,0 +1,111 @@
+"""Settings: precedence, refusals that name the key, and the shipped experiment files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bonescan.config import Settings, load_experiment
+from bonescan.errors import BadSettings
+
+EXPERIMENTS = sorted((Path(__file__).resolve().parents[1] / "experiments").glob("*.toml"))
+
+EXAMPLE = """
+title = "example"
+[base]
+loss = { kind = "focal_tversky", gamma = 0.5 }
+training = { epochs = 7, seed = 1 }
+[run.a]
+training = { epochs = 9 }
+[run.b]
+loss = { kind = "dice" }
+"""
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    path = tmp_path / "example.toml"
+    path.write_text(EXAMPLE)
+    return path
+
+
+def test_run_beats_base_beats_defaults(example: Path) -> None:
+    runs = load_experiment(example).runs
+    assert runs["a"].training.epochs == 9
+    assert runs["b"].training.epochs == 7
+    assert runs["a"].training.seed == runs["b"].training.seed == 1
+    assert runs["a"].training.batch == Settings().training.batch
+
+
+def test_another_kind_replaces_the_whole_choice(example: Path) -> None:
+    runs = load_experiment(example).runs
+    assert runs["a"].loss.model_dump() == {
+        "kind": "focal_tversky",
+        "gamma": 0.5,
+        "alpha": 0.3,
+        "beta": 0.7,
+        "smooth": 1.0,
+    }
+    assert runs["b"].loss.kind == "dice"
+
+
+def test_command_line_beats_everything(example: Path) -> None:
+    runs = load_experiment(example, ["training.epochs=2", "loss.kind=dice"]).runs
+    assert {run.training.epochs for run in runs.values()} == {2}
+    assert {run.loss.kind for run in runs.values()} == {"dice"}
+
+
+@pytest.mark.parametrize(
+    ("override", "names"),
+    [
+        ("training.epoch=2", "training.epoch"),
+        ("training.batch=1", "training.batch"),
+        ("loss.kind=hinge", "loss"),
+        ("canvas.kind=paper canvas", "canvas"),
+        ("no-value", "a.b=value"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_path(example: Path, override: str, names: str) -> None:
+    with pytest.raises(BadSettings, match=names) as caught:
+        load_experiment(example, [override])
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_table_and_broken_toml_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("[runs.a]\n")
+    with pytest.raises(BadSettings, match=r"x\.toml: unknown key 'runs'"):
+        load_experiment(path)
+    path.write_text("[base\n")
+    with pytest.raises(BadSettings, match="not valid TOML"):
+        load_experiment(path)
+    with pytest.raises(BadSettings, match="cannot be read"):
+        load_experiment(tmp_path / "absent.toml")
+
+
+def test_digest_follows_the_settings_only(example: Path) -> None:
+    first, again = (load_experiment(example).runs for _ in range(2))
+    assert first["a"].digest == again["a"].digest != first["b"].digest
+    assert first["a"].digest != load_experiment(example, ["training.seed=2"]).runs["a"].digest
+
+
+def test_paper_numbers() -> None:
+    settings = Settings()
+    canvas = settings.canvas
+    assert (canvas.body_rows, canvas.view_columns, canvas.kept_rows) == (950, 256, 640)
+    assert (canvas.brightness.mean_low, canvas.brightness.mean_high) == (7, 14)
+    assert (settings.training.epochs, settings.training.batch) == (500, 4)
+    assert settings.training.folds == 10
+    assert settings.optimiser.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_shipped_experiment_loads(path: Path) -> None:
+    experiment = load_experiment(path)
+    assert set(experiment.printed) <= set(experiment.runs)
+    for printed in experiment.printed.values():
+        harmonic = 2 * printed.precision * printed.sensitivity
+        assert printed.f1 == pytest.approx(
+            harmonic / (printed.precision + printed.sensitivity), abs=0.02
+        )
