@@ -1,0 +1,204 @@
+"""How a view is shown: grey window, cut-out, and where the marks' numbers go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonescan.quantify.position import outline_body
+from bonescan.scan import Lesion, Reading, Scan, View, ViewName
+
+#: Counts at or above this percentile of the body are black, so that neither a full bladder nor an
+#: injection site, which fill less than a hundredth of it, pales the skeleton.
+BLACK_PERCENTILE = 99.0
+#: Air kept around the body, in pixels.
+AIR_PIXELS = 10
+#: Smallest room for one number, in pixels of a view.
+NUMBER_PITCH = 15.0
+
+
+@dataclass(frozen=True)
+class NumberTag:
+    """Where the number of a mark stands.
+
+    ``row`` is the number's middle, ``anchor`` the (row, column) on the mark where its line ends,
+    both in pixels of the cut-out; ``left`` tells the margin.
+    """
+
+    lesion: Lesion
+    row: float
+    anchor: tuple[float, float]
+    left: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One view, ready to be drawn.
+
+    Attributes
+    ----------
+    view : View
+    grey : (h, w) uint8
+        Inverse grey, cut out around the body: 255 where there are no counts.
+    top, left : int
+        Where the cut-out lies in the view.
+    black : float
+        Counts that are shown black.
+    lesions : tuple of Lesion
+        In view pixels, as everywhere.
+    tags : tuple of NumberTag
+    """
+
+    view: View
+    grey: NDArray[np.uint8]
+    top: int
+    left: int
+    black: float
+    lesions: tuple[Lesion, ...]
+    tags: tuple[NumberTag, ...]
+
+    @property
+    def name(self) -> ViewName:
+        """Anterior or posterior."""
+        return self.view.name
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the cut-out."""
+        return self.grey.shape[0], self.grey.shape[1]
+
+    def polygons(self, lesion: Lesion) -> list[NDArray[np.float64]]:
+        """Return a lesion's outlines as (n, 2) row, column in the cut-out."""
+        return [np.array(line) - (self.top, self.left) for line in lesion.outline]
+
+
+def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
+    """Prepare a panel for each view; views with equal frames show equal rows.
+
+    Parameters
+    ----------
+    scan, reading : Scan, Reading
+        The scan and what was read off it.
+
+    Returns
+    -------
+    tuple of Panel
+        Anterior first.
+    """
+    marks = {
+        view.name: tuple(lesion for lesion in reading.lesions if lesion.view == view.name)
+        for view in scan.views
+    }
+    windows = [_Window.around(view, marks[view.name]) for view in scan.views]
+    if len({view.counts.shape[0] for view in scan.views}) == 1:
+        top = min(window.top for window in windows)
+        bottom = max(window.bottom for window in windows)
+        windows = [_Window(top, bottom, item.left, item.right, item.black) for item in windows]
+    return tuple(
+        _panel(view, window, marks[view.name])
+        for view, window in zip(scan.views, windows, strict=True)
+    )
+
+
+def place_tags(
+    lesions: Sequence[Lesion], top: int, left: int, shape: tuple[int, int]
+) -> tuple[NumberTag, ...]:
+    """Put the numbers of marks into the two margins, in order, without overlap.
+
+    Parameters
+    ----------
+    lesions : sequence of Lesion
+        In view pixels.
+    top, left, shape
+        The cut-out: its corner in the view, its (rows, columns).
+
+    Returns
+    -------
+    tuple of NumberTag
+        A mark left of the cut-out's middle has its number in the left margin. The numbers keep
+        the marks' order from top to bottom and stand at least ``NUMBER_PITCH`` apart, or as far
+        as the height allows.
+    """
+    tags: list[NumberTag] = []
+    for on_left in (True, False):
+        own = [
+            lesion for lesion in lesions if (lesion.centroid[1] - left < shape[1] / 2) == on_left
+        ]
+        own.sort(key=lambda lesion: lesion.centroid[0])
+        rows = spread([lesion.centroid[0] - top for lesion in own], shape[0])
+        for lesion, row in zip(own, rows, strict=True):
+            edge = lesion.box[1] if on_left else lesion.box[3]
+            anchor = (lesion.centroid[0] - top, float(edge - left))
+            tags.append(NumberTag(lesion, row, anchor, on_left))
+    return tuple(tags)
+
+
+def spread(wanted: Sequence[float], length: float) -> list[float]:
+    """Move sorted positions apart to one pitch, inside [0, length], as little as need be."""
+    if not wanted:
+        return []
+    pitch = min(NUMBER_PITCH, length / len(wanted))
+    placed: list[float] = []
+    for position in wanted:
+        least = placed[-1] + pitch if placed else pitch / 2
+        placed.append(max(position, least))
+    limit = length - pitch / 2
+    for index in range(len(placed) - 1, -1, -1):
+        placed[index] = min(placed[index], limit)
+        limit = placed[index] - pitch
+    return placed
+
+
+def inverse_grey(counts: NDArray[np.float32], black: float) -> NDArray[np.uint8]:
+    """Return counts (H, W) as inverse grey uint8: no counts white, ``black`` counts black."""
+    scaled = np.clip(counts / black, 0, 1) if black > 0 else np.zeros_like(counts)
+    return np.round(255 * (1 - scaled)).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Rows and columns that are shown, ends exclusive, and the counts shown black."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    black: float
+
+    @classmethod
+    def around(cls, view: View, lesions: Sequence[Lesion]) -> _Window:
+        body = outline_body(view.counts)
+        height, width = view.counts.shape
+        if not body.mask.any():
+            return cls(0, height, 0, width, 0.0)
+        columns = np.flatnonzero(body.mask.any(axis=0))
+        top, left = body.top, int(columns[0])
+        bottom, right = body.bottom, int(columns[-1]) + 1
+        for lesion in lesions:
+            top, left = min(top, lesion.box[0]), min(left, lesion.box[1])
+            bottom, right = max(bottom, lesion.box[2]), max(right, lesion.box[3])
+        return cls(
+            max(0, top - AIR_PIXELS),
+            min(height, bottom + AIR_PIXELS),
+            max(0, left - AIR_PIXELS),
+            min(width, right + AIR_PIXELS),
+            float(np.percentile(view.counts[body.mask], BLACK_PERCENTILE)),
+        )
+
+
+def _panel(view: View, window: _Window, lesions: tuple[Lesion, ...]) -> Panel:
+    part = view.counts[window.top : window.bottom, window.left : window.right]
+    grey = inverse_grey(part, window.black)
+    shape = (grey.shape[0], grey.shape[1])
+    return Panel(
+        view=view,
+        grey=grey,
+        top=window.top,
+        left=window.left,
+        black=window.black,
+        lesions=lesions,
+        tags=place_tags(lesions, window.top, window.left, shape),
+    )

@@ -1,0 +1,119 @@
+"""overlay.png: both views in inverse grey with outlined, numbered marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+from bonescan.quantify.position import side_of_edge
+from bonescan.report import texts
+from bonescan.report.display import Panel
+
+#: Picture pixels for one view pixel.
+SCALE = 2
+MARGIN = 30
+HEADER = 64
+FOOTER = 72
+GAP = 24
+SCALE_BAR_MM = 100.0
+
+INK = (26, 32, 40)
+MARK = (200, 16, 46)
+LEADER = (226, 140, 150)
+RULE = (196, 202, 210)
+PAPER = (255, 255, 255)
+
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
+
+class _Spot(NamedTuple):
+    """Top-left corner of a cut-out in the picture, in picture pixels."""
+
+    x: int
+    y: int
+
+
+def draw_overlay(panels: Sequence[Panel], title: str) -> Image.Image:
+    """Draw the views side by side.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+        From `bonescan.report.display.lay_out`.
+    title : str
+        Stands at the top, for instance the study's name.
+
+    Returns
+    -------
+    Image
+        RGB, two picture pixels for one view pixel, with ANT/POST, L/R, a scale bar where the pixel
+        spacing is known, and the research-use notice.
+    """
+    widths = [SCALE * (panel.shape[1] + 2 * MARGIN) for panel in panels]
+    height = SCALE * max(panel.shape[0] for panel in panels)
+    width = sum(widths) + GAP * (len(panels) - 1)
+    width = max(width, 640)
+    picture = Image.new("RGB", (width, HEADER + height + FOOTER), PAPER)
+    draw = ImageDraw.Draw(picture)
+    draw.text((width / 2, 6), title, INK, _font(20), anchor="ma")
+    left = (width - sum(widths) - GAP * (len(panels) - 1)) // 2
+    for panel, own in zip(panels, widths, strict=True):
+        spot = _Spot(left + SCALE * MARGIN, HEADER)
+        _draw_panel(picture, draw, panel, spot)
+        left += own + GAP
+    foot = HEADER + height + FOOTER - 8
+    draw.text((width / 2, foot), texts.RESEARCH_USE, INK, _font(17), anchor="ms")
+    return picture
+
+
+def _draw_panel(picture: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
+    height, width = panel.shape
+    grey = Image.fromarray(panel.grey)
+    big = grey.resize((SCALE * width, SCALE * height), Image.Resampling.BICUBIC)
+    picture.paste(big, (spot.x, spot.y))
+    right = spot.x + SCALE * width
+    middle = (spot.x + right) / 2
+    name = texts.VIEW_LABEL[panel.name]
+    draw.text((middle, spot.y - 10), name, INK, _font(22), anchor="ms")
+    sides = (side_of_edge(panel.name, left=True), side_of_edge(panel.name, left=False))
+    draw.text((spot.x, spot.y - 10), sides[0], INK, _font(22), anchor="ls")
+    draw.text((right, spot.y - 10), sides[1], INK, _font(22), anchor="rs")
+    _draw_marks(draw, panel, spot)
+    _draw_scale_bar(draw, panel, spot)
+
+
+def _draw_marks(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
+    for tag in panel.tags:
+        edge = 0 if tag.left else panel.shape[1]
+        start = _at(spot, tag.row, edge + (-4 if tag.left else 4))
+        draw.line([start, _at(spot, *tag.anchor)], LEADER, 1)
+    for lesion in panel.lesions:
+        for line in panel.polygons(lesion):
+            points = [_at(spot, row, column) for row, column in line]
+            draw.line(points, MARK, SCALE, joint="curve")
+    for tag in panel.tags:
+        edge = -6 if tag.left else panel.shape[1] + 6
+        anchor = "rm" if tag.left else "lm"
+        draw.text(_at(spot, tag.row, edge), str(tag.lesion.number), MARK, _font(22), anchor=anchor)
+
+
+def _draw_scale_bar(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
+    spacing = panel.view.pixel_spacing_mm
+    if spacing is None:
+        return
+    length = SCALE * SCALE_BAR_MM / spacing[1]
+    y = spot.y + SCALE * panel.shape[0] + 12
+    draw.line([(spot.x, y), (spot.x + length, y)], INK, 3)
+    for x in (spot.x, spot.x + length):
+        draw.line([(x, y - 5), (x, y + 5)], INK, 2)
+    draw.text((spot.x + length + 10, y), f"{SCALE_BAR_MM / 10:g} cm", INK, _font(17), anchor="lm")
+
+
+def _at(spot: _Spot, row: float, column: float) -> tuple[float, float]:
+    return spot.x + SCALE * column, spot.y + SCALE * row
+
+
+def _font(size: int) -> Font:
+    return ImageFont.load_default(size)

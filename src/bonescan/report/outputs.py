@@ -1,0 +1,177 @@
+"""Write everything that one study's reading becomes, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from bonescan.errors import BonescanError
+from bonescan.report import texts
+from bonescan.report.display import Panel, lay_out
+from bonescan.report.figure import draw_overlay
+from bonescan.report.html import render_report
+from bonescan.report.record import result_record
+from bonescan.scan import VIEW_NAMES, Reading, Scan
+
+RESULT, OVERLAY, TABLE, REPORT = "result.json", "overlay.png", "lesions.csv", "report.html"
+
+COLUMNS = (
+    "study",
+    "view",
+    "number",
+    "side",
+    "region",
+    "area_mm2",
+    "area_pixels",
+    "max_counts",
+    "mean_counts",
+    "uptake_ratio",
+    "probability",
+    "centroid_row",
+    "centroid_column",
+    "top",
+    "left",
+    "bottom",
+    "right",
+    "model",
+    "notice",
+)
+
+
+def write_outputs(scan: Scan, reading: Reading, folder: Path) -> tuple[Path, ...]:
+    """Write a reading's files into a folder.
+
+    Parameters
+    ----------
+    scan, reading : Scan, Reading
+        The study and what was read off it.
+    folder : Path
+        Made if need be. Other files in it stay as they are; an earlier reading's are replaced, and
+        the mask of a view that this scan does not have is removed.
+
+    Returns
+    -------
+    tuple of Path
+        ``result.json``, ``overlay.png``, ``lesions.csv``, ``report.html`` and a label mask for each
+        view that exists.
+
+    Raises
+    ------
+    BonescanError
+        If the files cannot be written; the folder is then as it was, or a new one is not there.
+    """
+    files = _contents(scan, reading)
+    try:
+        _write_all(files, folder)
+    except OSError as error:
+        raise BonescanError(
+            f"{folder}: the results cannot be written ({error.strerror or error}); "
+            "free space or name another folder"
+        ) from error
+    return tuple(folder / name for name in files)
+
+
+def _contents(scan: Scan, reading: Reading) -> dict[str, bytes]:
+    """Return the files by name, ``result.json`` last."""
+    panels = lay_out(scan, reading)
+    files = _masks(scan, reading)
+    files[OVERLAY] = _overlay(panels, scan)
+    files[TABLE] = _table(reading).encode()
+    files[REPORT] = render_report(scan, reading, panels).encode()
+    record = result_record(scan, reading, panels, [*files, RESULT])
+    files[RESULT] = (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
+    return files
+
+
+def _write_all(files: dict[str, bytes], folder: Path) -> None:
+    """Write aside, then move: a new folder in one step, an existing one file by file."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, content in files.items():
+            (aside / name).write_bytes(content)
+        if folder.is_dir():
+            _replace(aside, folder, files)
+        else:
+            aside.chmod(0o777 & ~_umask())
+            aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _replace(aside: Path, folder: Path, files: dict[str, bytes]) -> None:
+    (folder / RESULT).unlink(missing_ok=True)
+    for name in (_mask_name(view) for view in VIEW_NAMES):
+        if name not in files:
+            (folder / name).unlink(missing_ok=True)
+    for name in files:
+        os.replace(aside / name, folder / name)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _mask_name(view: str) -> str:
+    return f"{view}_lesions.png"
+
+
+def _masks(scan: Scan, reading: Reading) -> dict[str, bytes]:
+    """Return each view's label mask in the geometry of its source frame."""
+    crops = {view.name: view.crop for view in scan.views}
+    return {
+        _mask_name(view.view): _png(Image.fromarray(crops[view.view].paste(view.mask)))
+        for view in reading.views
+    }
+
+
+def _overlay(panels: tuple[Panel, ...], scan: Scan) -> bytes:
+    return _png(draw_overlay(panels, scan.study), compress_level=3)
+
+
+def _png(picture: Image.Image, compress_level: int = 6) -> bytes:
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("Comment", texts.RESEARCH_USE)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=compress_level, pnginfo=notes)
+    return buffer.getvalue()
+
+
+def _table(reading: Reading) -> str:
+    """Return the lesions as CSV, one a row; only the heading where there are none."""
+    model = f"{reading.provenance.model_name} {reading.provenance.model_version}"
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for lesion in reading.lesions:
+        area = "" if lesion.area_mm2 is None else f"{lesion.area_mm2:.3f}"
+        writer.writerow(
+            [
+                reading.study,
+                lesion.view,
+                lesion.number,
+                lesion.side,
+                lesion.region,
+                area,
+                lesion.area_pixels,
+                f"{lesion.max_counts:.3f}",
+                f"{lesion.mean_counts:.3f}",
+                f"{lesion.uptake_ratio:.3f}",
+                f"{lesion.probability:.6f}",
+                f"{lesion.centroid[0]:.3f}",
+                f"{lesion.centroid[1]:.3f}",
+                *lesion.box,
+                model,
+                texts.RESEARCH_USE,
+            ]
+        )
+    return buffer.getvalue()

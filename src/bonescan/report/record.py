@@ -1,0 +1,89 @@
+"""result.json: everything that was found, machine-readable (docs/reference-result.md)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from bonescan.report import texts
+from bonescan.report.display import Panel
+from bonescan.scan import LEFT_EDGE_SIDE, Lesion, Reading, Scan, View
+
+SCHEMA = "bonescan-result"
+#: Raised in its first part when a reader of the old form would go wrong.
+SCHEMA_VERSION = "1.0"
+
+
+def result_record(
+    scan: Scan, reading: Reading, panels: tuple[Panel, ...], outputs: list[str]
+) -> dict[str, Any]:
+    """Return the content of ``result.json``.
+
+    Parameters
+    ----------
+    scan, reading : Scan, Reading
+        The study and what was read off it.
+    panels : tuple of Panel
+        For the grey windows that the pictures use.
+    outputs : list of str
+        Names of the files written beside it.
+
+    Returns
+    -------
+    dict
+        Plain JSON types only, no pixel arrays.
+    """
+    black = {panel.name: panel.black for panel in panels}
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "notice": texts.RESEARCH_USE,
+        "study": scan.study,
+        "summary": texts.summary(reading),
+        "patient": asdict(scan.identity),
+        "acquisition": asdict(scan.acquisition),
+        "sources": [path.name for path in scan.sources],
+        "views": {
+            view.name: _view(view, reading, black[view.name], outputs) for view in scan.views
+        },
+        "lesions": [_lesion(lesion) for lesion in reading.lesions],
+        "lesion_count": len(reading.lesions),
+        "patient_score": round(reading.patient_score, 6),
+        "flags": [asdict(flag) for flag in reading.flags],
+        "provenance": asdict(reading.provenance),
+        "outputs": outputs,
+    }
+
+
+def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dict[str, Any]:
+    lesions = [lesion for lesion in reading.lesions if lesion.view == view.name]
+    area = view.pixel_area_mm2
+    pixels = sum(lesion.area_pixels for lesion in lesions)
+    mask = f"{view.name}_lesions.png"
+    return {
+        "source": view.source.name,
+        "sop_instance_uid": view.sop_instance_uid,
+        "sop_class_uid": view.sop_class_uid,
+        "frame": view.frame,
+        "crop": asdict(view.crop),
+        "shape": list(view.counts.shape),
+        "pixel_spacing_mm": None if view.pixel_spacing_mm is None else list(view.pixel_spacing_mm),
+        "recognised_by": view.recognised_by,
+        "left_edge_side": LEFT_EDGE_SIDE[view.name],
+        "total_counts": float(view.counts.sum(dtype=float)),
+        "display_black": black,
+        "mask": mask if mask in outputs else None,
+        "lesion_count": len(lesions),
+        "lesion_area_pixels": pixels,
+        "lesion_area_mm2": None if area is None else round(pixels * area, 3),
+    }
+
+
+def _lesion(lesion: Lesion) -> dict[str, Any]:
+    record = asdict(lesion)
+    for name in ("area_mm2", "max_counts", "mean_counts", "uptake_ratio"):
+        if record[name] is not None:
+            record[name] = round(record[name], 3)
+    record["probability"] = round(lesion.probability, 6)
+    record["centroid"] = [round(value, 3) for value in lesion.centroid]
+    return record
