@@ -267,11 +267,14 @@ class ViewReading:
         Probability of metastasis in [0, 1]; 0 where the view was not on the canvas.
     mask : (H, W) uint8
         0 none, k the k-th metastatic lesion of this view.
+    read_rows : (int, int) or None
+        Rows [first, end) that lay on the canvas; None where the whole view did.
     """
 
     view: ViewName
     probability: NDArray[np.float32]
     mask: NDArray[np.uint8]
+    read_rows: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from bonescan.scan import Canvas, Flag, Provenance, Reading, Scan, View, ViewNam
 SCORE_PATCH = 3
 #: More marks than this in one view are doubted.
 MANY_MARKS = 40
+#: Unread rows that hold less than this share of a view's counts are air.
+UNREAD_SHARE = 0.01
 #: Marks on a larger share of the body than this are doubted.
 LARGE_SHARE = 0.2
 
@@ -75,6 +77,18 @@ def view_probability(
     return clipped
 
 
+def read_rows(canvas: Canvas, view: View) -> tuple[int, int] | None:
+    """Return the rows [first, end) of a view that lie on the canvas; None if all of them do."""
+    placement = next((item for item in canvas.placements if item.view == view.name), None)
+    if placement is None:
+        return 0, 0
+    height = placement.source_shape[0]
+    scale = height / placement.scaled_shape[0]
+    first = round(placement.source_top * scale)
+    end = round((placement.source_top + placement.rows) * scale)
+    return None if (first, end) == (0, height) else (first, end)
+
+
 def assemble_reading(
     scan: Scan,
     canvas: Canvas,
@@ -85,12 +99,14 @@ def assemble_reading(
     """Turn the probabilities of each view into a reading with its doubts and its provenance."""
     found = {view.name: find_lesions(view, probabilities[view.name], rule) for view in scan.views}
     views = tuple(
-        ViewReading(view.name, probabilities[view.name], found[view.name].mask)
+        ViewReading(
+            view.name, probabilities[view.name], found[view.name].mask, read_rows(canvas, view)
+        )
         for view in scan.views
     )
-    doubts = [*scan.flags, *canvas.flags, *_model_flags(card)]
+    doubts = [*scan.flags, *canvas.flags, *_model_flags(card), *_unread_flags(scan, views)]
     for view in scan.views:
-        doubts += _view_flags(view, canvas, found[view.name])
+        doubts += _view_flags(view, found[view.name])
     return Reading(
         study=scan.study,
         views=views,
@@ -137,15 +153,12 @@ def _model_flags(card: Card) -> list[Flag]:
     ]
 
 
-def _view_flags(view: View, canvas: Canvas, found: FoundLesions) -> list[Flag]:
+def _view_flags(view: View, found: FoundLesions) -> list[Flag]:
     flags = []
     if not view.counts.any():
         flags.append(
             Flag("view-empty", f"The {view.name} view holds no counts; nothing was read off it.")
         )
-    unread = _unread_rows(view, canvas)
-    if unread is not None:
-        flags.append(unread)
     number = len(found.lesions) + found.left_out
     if number > MANY_MARKS:
         left_out = f"; the {found.left_out} least probable are left out" if found.left_out else ""
@@ -167,24 +180,22 @@ def _view_flags(view: View, canvas: Canvas, found: FoundLesions) -> list[Flag]:
     return flags
 
 
-def _unread_rows(view: View, canvas: Canvas) -> Flag | None:
-    """Tell which rows of a view with counts in them the canvas leaves out."""
-    placement = next((item for item in canvas.placements if item.view == view.name), None)
-    if placement is None:
-        return None
-    scale = placement.source_shape[0] / placement.scaled_shape[0]
-    top = round(placement.source_top * scale)
-    bottom = round((placement.source_top + placement.rows) * scale)
-    below = float(view.counts[bottom:].sum())
-    total = float(view.counts.sum())
-    if not total or below / total < 0.01:
-        return None
-    return Flag(
-        "legs-not-read",
-        f"Only rows {top + 1} to {bottom} of {view.counts.shape[0]} of the {view.name} view were "
-        f"read; what lies below (the lower legs, {below / total:.0%} of the counts) was not.",
-        "info",
-    )
+def _unread_flags(scan: Scan, views: Iterable[ViewReading]) -> list[Flag]:
+    """Tell which part of the body the canvas leaves out, where that holds counts."""
+    parts = []
+    for view, reading in zip(scan.views, views, strict=True):
+        total = float(view.counts.sum(dtype=float))
+        if reading.read_rows is None or not total:
+            continue
+        first, end = reading.read_rows
+        share = 1 - float(view.counts[first:end].sum(dtype=float)) / total
+        if share >= UNREAD_SHARE:
+            rows = f"rows {first + 1} to {end} of {view.counts.shape[0]}"
+            parts.append(f"of the {view.name} view {rows} ({1 - share:.0%} of its counts)")
+    if not parts:
+        return []
+    message = f"The model's picture ends at the knees: {' and '.join(parts)} were read."
+    return [Flag("partly-read", message, "info")]
 
 
 def _once(flags: Iterable[Flag]) -> tuple[Flag, ...]:

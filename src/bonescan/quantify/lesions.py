@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.measure import find_contours
+from skimage.measure import approximate_polygon, find_contours
 
 from bonescan.config import LesionRule
 from bonescan.quantify.position import Body, outline_body, side_of
@@ -172,9 +172,9 @@ def trace_outline(patch: NDArray[np.bool_], top: int = 0, left: int = 0) -> tupl
     padded = np.pad(patch, 1).astype(np.float32)
     shift = np.array([top - 0.5, left - 0.5])
     contours = find_contours(padded, 0.5, fully_connected="high")
+    corners = (approximate_polygon(contour, 0.0) for contour in contours)
     return tuple(
-        tuple((float(row), float(column)) for row, column in contour + shift)
-        for contour in contours
+        tuple((float(row), float(column)) for row, column in contour + shift) for contour in corners
     )
 
 

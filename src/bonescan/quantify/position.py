@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 from skimage.filters import threshold_otsu
 
+from bonescan.preprocess.body import body_rows
 from bonescan.scan import LEFT_EDGE_SIDE, View, ViewName
 
 #: Lower end of each level as a share of the way from the top of the head to the soles. Measured on
@@ -52,7 +53,7 @@ class Body:
     median_counts : float
         Median of the counts inside the body; 0 where there is no body.
     top, bottom : int
-        First row of the body, and the row after its last.
+        First row of the body, and the row after its last, from `bonescan.preprocess.body`.
     whole : bool
         Whether head and feet lie inside the frame, so that heights mean something.
     midline : (float, float)
@@ -104,7 +105,7 @@ def outline_body(counts: NDArray[np.floating[Any]]) -> Body:
         return Body(empty, 0.0, 0, 0, False, ((counts.shape[1] - 1) / 2, 0.0))
     mask = _large_parts(smooth > threshold_otsu(smooth))
     rows = np.flatnonzero(mask.any(axis=1))
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    top, bottom = body_rows(counts.astype(np.float32)) or (int(rows[0]), int(rows[-1]) + 1)
     return Body(
         mask=mask,
         median_counts=float(np.median(counts[mask])),

@@ -50,6 +50,8 @@ class Panel:
     lesions : tuple of Lesion
         In view pixels, as everywhere.
     tags : tuple of NumberTag
+    read_rows : (int, int) or None
+        Rows [first, end) of the view that were read; None for all.
     """
 
     view: View
@@ -59,6 +61,15 @@ class Panel:
     black: float
     lesions: tuple[Lesion, ...]
     tags: tuple[NumberTag, ...]
+    read_rows: tuple[int, int] | None = None
+
+    @property
+    def read_to(self) -> int | None:
+        """Row of the cut-out from which on nothing was read; None where all of it was."""
+        if self.read_rows is None:
+            return None
+        row = max(0, self.read_rows[1] - self.top)
+        return row if row < self.shape[0] else None
 
     @property
     def name(self) -> ViewName:
@@ -97,8 +108,9 @@ def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
         top = min(window.top for window in windows)
         bottom = max(window.bottom for window in windows)
         windows = [_Window(top, bottom, item.left, item.right, item.black) for item in windows]
+    rows = {view.view: view.read_rows for view in reading.views}
     return tuple(
-        _panel(view, window, marks[view.name])
+        _panel(view, window, marks[view.name], rows[view.name])
         for view, window in zip(scan.views, windows, strict=True)
     )
 
@@ -189,7 +201,12 @@ class _Window:
         )
 
 
-def _panel(view: View, window: _Window, lesions: tuple[Lesion, ...]) -> Panel:
+def _panel(
+    view: View,
+    window: _Window,
+    lesions: tuple[Lesion, ...],
+    read_rows: tuple[int, int] | None,
+) -> Panel:
     part = view.counts[window.top : window.bottom, window.left : window.right]
     grey = inverse_grey(part, window.black)
     shape = (grey.shape[0], grey.shape[1])
@@ -201,4 +218,5 @@ def _panel(view: View, window: _Window, lesions: tuple[Lesion, ...]) -> Panel:
         black=window.black,
         lesions=lesions,
         tags=place_tags(lesions, window.top, window.left, shape),
+        read_rows=read_rows,
     )

@@ -22,7 +22,7 @@ SCALE_BAR_MM = 100.0
 INK = (26, 32, 40)
 MARK = (200, 16, 46)
 LEADER = (226, 140, 150)
-RULE = (196, 202, 210)
+LIMIT = (61, 90, 128)
 PAPER = (255, 255, 255)
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
@@ -80,6 +80,7 @@ def _draw_panel(picture: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, s
     sides = (side_of_edge(panel.name, left=True), side_of_edge(panel.name, left=False))
     draw.text((spot.x, spot.y - 10), sides[0], INK, _font(22), anchor="ls")
     draw.text((right, spot.y - 10), sides[1], INK, _font(22), anchor="rs")
+    _draw_read_limit(draw, panel, spot)
     _draw_marks(draw, panel, spot)
     _draw_scale_bar(draw, panel, spot)
 
@@ -97,6 +98,17 @@ def _draw_marks(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
         edge = -6 if tag.left else panel.shape[1] + 6
         anchor = "rm" if tag.left else "lm"
         draw.text(_at(spot, tag.row, edge), str(tag.lesion.number), MARK, _font(22), anchor=anchor)
+
+
+def _draw_read_limit(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
+    if panel.read_to is None:
+        return
+    right = panel.shape[1]
+    for column in range(0, right, 8):
+        ends = (column, min(column + 4, right))
+        draw.line([_at(spot, panel.read_to, end) for end in ends], LIMIT, 2)
+    below = _at(spot, panel.read_to + 2, right)
+    draw.text(below, texts.NOT_READ, LIMIT, _font(15), anchor="ra")
 
 
 def _draw_scale_bar(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:

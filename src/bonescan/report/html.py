@@ -47,6 +47,7 @@ class Picture:
     columns: int
     rows: int
     bar: float | None
+    read_to: int | None
     marks: tuple[Mark, ...]
     plain_text: str
     marked_text: str
@@ -150,6 +151,7 @@ def _picture(panel: Panel, reading: Reading) -> Picture:
         columns=columns,
         rows=rows,
         bar=None if spacing is None else round(SCALE_BAR_MM / spacing[1], 1),
+        read_to=None if panel.read_to is None else HEAD + panel.read_to,
         marks=tuple(_marks(panel)),
         plain_text=texts.picture_text(reading, panel.name, marked=False),
         marked_text=texts.picture_text(reading, panel.name, marked=True),

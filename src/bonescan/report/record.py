@@ -59,6 +59,7 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
     lesions = [lesion for lesion in reading.lesions if lesion.view == view.name]
     area = view.pixel_area_mm2
     pixels = sum(lesion.area_pixels for lesion in lesions)
+    rows = next(item.read_rows for item in reading.views if item.view == view.name)
     mask = f"{view.name}_lesions.png"
     return {
         "source": view.source.name,
@@ -72,6 +73,7 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
         "left_edge_side": LEFT_EDGE_SIDE[view.name],
         "total_counts": float(view.counts.sum(dtype=float)),
         "display_black": black,
+        "read_rows": [0, view.counts.shape[0]] if rows is None else list(rows),
         "mask": mask if mask in outputs else None,
         "lesion_count": len(lesions),
         "lesion_area_pixels": pixels,

@@ -16,6 +16,7 @@ MEASURE_NOTE = (
     "Uptake: mean counts of the mark over the median counts of the body in that view. "
     "Probability: mean of the most probable tenth of the mark's pixels, as the model gives it."
 )
+NOT_READ = "not read below"
 SCORE_NOTE = "Highest mean probability of any 3 x 3 pixels in either view; no calibrated risk."
 
 VIEW_LABEL: dict[ViewName, str] = {"anterior": "ANT", "posterior": "POST"}
