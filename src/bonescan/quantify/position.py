@@ -38,6 +38,9 @@ MIDLINE_MM = 20.0
 #: 2.4 m long).
 MIDLINE_SHARE_OF_ROWS = 0.008
 
+#: Counts above this many times the body's median do not pull the midline further.
+MIDLINE_CEILING = 3.0
+
 _SMOOTH_PIXELS = 2.0
 _SMALLEST_PART = 0.02
 
@@ -106,13 +109,14 @@ def outline_body(counts: NDArray[np.floating[Any]]) -> Body:
     mask = _large_parts(smooth > threshold_otsu(smooth))
     rows = np.flatnonzero(mask.any(axis=1))
     top, bottom = body_rows(counts.astype(np.float32)) or (int(rows[0]), int(rows[-1]) + 1)
+    median = float(np.median(counts[mask]))
     return Body(
         mask=mask,
-        median_counts=float(np.median(counts[mask])),
+        median_counts=median,
         top=top,
         bottom=bottom,
         whole=top > 0 and bottom < counts.shape[0],
-        midline=_midline(mask, rows),
+        midline=_midline(counts, mask, MIDLINE_CEILING * median),
     )
 
 
@@ -159,13 +163,20 @@ def _large_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept
 
 
-def _midline(mask: NDArray[np.bool_], rows: NDArray[np.intp]) -> tuple[float, float]:
-    """Fit a straight midline through the middles of the body's rows (Theil-Sen, robust)."""
-    sampled = rows[:: max(1, len(rows) // 64)]
-    width = mask.shape[1]
-    left = mask[sampled].argmax(axis=1)
-    right = width - 1 - mask[sampled][:, ::-1].argmax(axis=1)
-    middles = (left + right) / 2
+def _midline(
+    counts: NDArray[np.floating[Any]], mask: NDArray[np.bool_], ceiling: float
+) -> tuple[float, float]:
+    """Fit a straight line (Theil-Sen, robust) through the middles of the body's rows.
+
+    A row's middle is the column with half of the row's counts on either side, no pixel counting
+    for more than ``ceiling``: an arm that the frame cuts off moves it less than the outline's
+    middle, and a hot spot hardly at all.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    sampled = rows[:: max(1, len(rows) // 96)]
+    weights = np.where(mask[sampled], np.minimum(counts[sampled], ceiling), 0)
+    sums = np.cumsum(weights, axis=1)
+    middles = (sums < sums[:, -1:] / 2).sum(axis=1)
     if len(sampled) < 8:
         return float(np.median(middles)), 0.0
     fit = stats.theilslopes(middles, sampled)

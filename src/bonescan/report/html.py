@@ -76,6 +76,7 @@ def render_report(scan: Scan, reading: Reading, panels: tuple[Panel, ...]) -> st
         pictures=[_picture(panel, reading) for panel in panels],
         captions=[texts.view_caption(scan, name) for name in VIEW_NAMES],
         windows=[_window(panel) for panel in panels],
+        unit=texts.unit(scan),
         texts=texts,
         margin=MARGIN,
         head=HEAD,

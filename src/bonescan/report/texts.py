@@ -65,6 +65,11 @@ def place(lesion: Lesion) -> str:
     return f"{lesion.region}, {side}"
 
 
+def unit(scan: Scan) -> str:
+    """Name what a pixel's value is: counts, or grey values where a picture was read."""
+    return "counts" if scan.acquisition.true_counts else "grey values"
+
+
 def view_caption(scan: Scan, name: ViewName) -> str:
     """Tell where a view comes from and how it was recognised."""
     view = scan.anterior if name == "anterior" else scan.posterior
@@ -76,7 +81,7 @@ def view_caption(scan: Scan, name: ViewName) -> str:
     height, width = view.counts.shape
     return (
         f"{name.capitalize()}: {view.source.name}, frame {view.frame}, {height} x {width}, "
-        f"{spacing}, recognised by {view.recognised_by}"
+        f"{spacing}, recognised by {view.recognised_by}."
     )
 
 
