@@ -1,0 +1,161 @@
+"""The numbers that make one simulated body differ from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bonescan.simulate.bones import Sex
+
+#: Limits that `BodyParameters` accepts.
+HEIGHT_MM = (1450.0, 1950.0)
+BMI = (17.0, 40.0)
+#: The template is as tall and as heavy as the ICRP 110 adult male (1760 mm, 73 kg).
+REFERENCE_HEIGHT_MM = 1760.0
+REFERENCE_BMI = 23.6
+
+
+@dataclass(frozen=True)
+class BodyParameters:
+    """Size, proportions and posture of one body; the defaults are the ICRP 110 adult male.
+
+    Attributes
+    ----------
+    sex : {"F", "M"}
+    age_years, height_mm, bmi : float
+        ``height_mm`` within 1450..1950, ``bmi`` (kg/m2) within 17..40.
+    arm_abduction_deg, elbow_flexion_deg, pronation_deg : (float, float)
+        Right, left, against the reference posture. Flexion swings the forearm inwards and lifts
+        it; pronation turns the hand's palm towards the table.
+    head_turn_deg, head_tilt_deg, head_nod_deg : float
+        Turned to the patient's left, tilted to the left, chin to the chest, where positive.
+    scoliosis_deg : float
+        Cobb angle of a thoracic curve with a smaller lumbar counter-curve; positive bulges to the
+        patient's left.
+    kyphosis_deg : float
+        Thoracic kyphosis on top of the template's.
+    pelvic_tilt_deg, pelvic_obliquity_deg, table_rotation_deg : float
+        Backward tilt of the pelvis; left side up; turn of the whole body about its long axis, the
+        left side raised, where positive.
+    leg_rotation_deg, leg_spread_deg, foot_flexion_deg, knee_flexion_deg : (float, float)
+        Right, left: outward turn, sideways spread, plantar flexion, bend of the knee.
+    shrug_deg : (float, float)
+        Right, left: raised shoulder.
+    leg_length, arm_length, shoulder_width, pelvis_width, thorax_width, thorax_depth, head_size,
+    bone_girth : float
+        Factors on the template's proportions at this height.
+    bladder_ml : float
+        Volume of the urinary bladder.
+    """
+
+    sex: Sex = "M"
+    age_years: float = 60.0
+    height_mm: float = 1760.0
+    bmi: float = REFERENCE_BMI
+    arm_abduction_deg: tuple[float, float] = (0.0, 0.0)
+    elbow_flexion_deg: tuple[float, float] = (0.0, 0.0)
+    pronation_deg: tuple[float, float] = (0.0, 0.0)
+    head_turn_deg: float = 0.0
+    head_tilt_deg: float = 0.0
+    head_nod_deg: float = 0.0
+    scoliosis_deg: float = 0.0
+    kyphosis_deg: float = 0.0
+    pelvic_tilt_deg: float = 0.0
+    pelvic_obliquity_deg: float = 0.0
+    table_rotation_deg: float = 0.0
+    leg_rotation_deg: tuple[float, float] = (0.0, 0.0)
+    leg_spread_deg: tuple[float, float] = (0.0, 0.0)
+    foot_flexion_deg: tuple[float, float] = (0.0, 0.0)
+    knee_flexion_deg: tuple[float, float] = (0.0, 0.0)
+    shrug_deg: tuple[float, float] = (0.0, 0.0)
+    leg_length: float = 1.0
+    arm_length: float = 1.0
+    shoulder_width: float = 1.0
+    pelvis_width: float = 1.0
+    thorax_width: float = 1.0
+    thorax_depth: float = 1.0
+    head_size: float = 1.0
+    bone_girth: float = 1.0
+    bladder_ml: float = 200.0
+
+    def __post_init__(self) -> None:
+        if self.sex not in ("F", "M"):
+            raise ValueError(f"sex is {self.sex!r}; give 'F' or 'M'")
+        for name, (low, high) in {"height_mm": HEIGHT_MM, "bmi": BMI}.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}; give {low:g} to {high:g}")
+
+    @classmethod
+    def sample(
+        cls, rng: np.random.Generator, *, sex: Sex | None = None, age: float | None = None
+    ) -> BodyParameters:
+        """Draw a plausible patient: a man with prostate or a woman with breast cancer.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        sex : {"F", "M"}, optional
+            Drawn evenly where not given.
+        age : float, optional
+            Years; by default men are 55-85 and women 35-80.
+
+        Returns
+        -------
+        BodyParameters
+        """
+        sex = sex or ("F" if rng.random() < 0.5 else "M")
+        female = sex == "F"
+        if age is None:
+            age = float(
+                np.clip(rng.normal(57, 11), 35, 80)
+                if female
+                else np.clip(rng.normal(71, 7), 55, 85)
+            )
+        loss = 0.8 * max(age - 50.0, 0.0)
+        height = rng.normal(1610, 62) - loss if female else rng.normal(1735, 68) - loss
+        bmi = 20 + rng.gamma(3.2, 1.75) if female else 20.5 + rng.gamma(3.6, 1.4)
+
+        def around(centre: float, spread: float, limit: float) -> float:
+            return float(np.clip(rng.normal(centre, spread), centre - limit, centre + limit))
+
+        def pair(
+            centre: float, spread: float, difference: float, limit: float
+        ) -> tuple[float, float]:
+            middle = around(centre, spread, limit)
+            right, left = (middle + around(0, difference, 2 * difference) for _ in "RL")
+            return right, left
+
+        older = max(age - 55.0, 0.0)
+        return cls(
+            sex=sex,
+            age_years=age,
+            height_mm=float(np.clip(height, *HEIGHT_MM)),
+            bmi=float(np.clip(bmi, 17.5, 39.5)),
+            arm_abduction_deg=pair(5.0, 4.0, 2.0, 7.0),
+            elbow_flexion_deg=pair(16.0, 9.0, 4.0, 16.0),
+            pronation_deg=pair(20.0, 25.0, 8.0, 50.0),
+            head_turn_deg=around(0, 7, 20),
+            head_tilt_deg=around(0, 3, 8),
+            head_nod_deg=around(3, 5, 10),
+            scoliosis_deg=around(0, 5 + 0.1 * older, 22),
+            kyphosis_deg=float(abs(around(0, 4 + 0.25 * older, 28))),
+            pelvic_tilt_deg=around(0, 4, 9),
+            pelvic_obliquity_deg=around(0, 1.2, 3),
+            table_rotation_deg=around(0, 2, 5),
+            leg_rotation_deg=pair(8.0, 7.0, 4.0, 14.0),
+            leg_spread_deg=pair(1.0, 1.6, 0.7, 3.0),
+            foot_flexion_deg=pair(28.0, 9.0, 4.0, 18.0),
+            knee_flexion_deg=pair(4.0, 3.0, 1.0, 4.0),
+            shrug_deg=pair(1.0, 3.0, 1.5, 6.0),
+            leg_length=around(0.985 if female else 1.0, 0.018, 0.04),
+            arm_length=around(0.98 if female else 1.0, 0.018, 0.04),
+            shoulder_width=around(0.95 if female else 1.0, 0.03, 0.06),
+            pelvis_width=around(1.04 if female else 1.0, 0.03, 0.06),
+            thorax_width=around(0.95 if female else 1.0, 0.03, 0.07),
+            thorax_depth=around(0.95 if female else 1.0, 0.05, 0.1),
+            head_size=around(0.97 if female else 1.0, 0.02, 0.05),
+            bone_girth=around(1.0, 0.04, 0.08),
+            bladder_ml=float(np.clip(rng.lognormal(4.7, 0.6), 30, 500)),
+        )

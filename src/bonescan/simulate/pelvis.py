@@ -1,0 +1,106 @@
+"""The hip bones: iliac wing, acetabulum, ischium and pubis with the obturator foramen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bonescan.simulate.bones import Bone, Part, Piece, Sex, both_sides, mark
+from bonescan.simulate.shapes import (
+    Both,
+    Ellipsoid,
+    Shape,
+    Sheet,
+    Shell,
+    Side,
+    Solid,
+    f32,
+    sample,
+    smooth_tube,
+    tube,
+)
+
+HIP = (85.0, 150.0, 932.0)
+
+#: Upper rim of the wing from the anterior to the posterior superior spine, and the line where the
+#: wing meets the acetabular roof, the arcuate line and the sciatic notch, mm.
+_CREST = (
+    (124, 96, 1006),
+    (136, 103, 1030),
+    (144, 117, 1050),
+    (144, 138, 1066),
+    (128, 162, 1071),
+    (104, 186, 1068),
+    (76, 207, 1052),
+    (50, 218, 1022),
+)
+_ROOT = (
+    (106, 116, 968),
+    (104, 124, 967),
+    (100, 134, 968),
+    (92, 146, 972),
+    (80, 162, 980),
+    (66, 176, 988),
+    (56, 190, 992),
+    (46, 210, 992),
+)
+
+
+def hip_bones(sex: Sex) -> Piece:
+    """Return both hip bones with hip, symphysis and iliac landmarks."""
+    bone = Bone(Part("hip bone", "pelvis", "L"), "pelvis", _hip_bone(sex))
+    marks = (
+        mark("hip", "pelvis", "L", HIP),
+        mark("anterior superior iliac spine", "pelvis", "L", _CREST[0]),
+        mark("posterior superior iliac spine", "pelvis", "L", _CREST[-1]),
+        mark("iliac crest", "pelvis", "L", _CREST[4]),
+        mark("ischial tuberosity", "pelvis", "L", (56, 188, 874)),
+        mark("pubic symphysis", "pelvis", "M", (0, 104, 905)),
+        mark("acetabular roof", "pelvis", "L", (88, 150, 962)),
+    )
+    return both_sides(Piece((bone,), marks))
+
+
+def _hip_bone(sex: Sex) -> Solid:
+    g = 0.92 if sex == "F" else 1.0
+    open_ = 6.0 if sex == "F" else 0.0
+    crest, root = f32(_CREST), f32(_ROOT)
+    share = np.linspace(0, 1, 6)[:, None, None]
+    wing = root * (1 - share) + crest * share
+    wing += np.sin(np.pi * share) * f32([3.0, 5.0, 0.0])
+    across = np.interp(np.arange(8), [0, 1, 2, 4, 5, 6, 7], [10, 7, 4.5, 4.0, 7, 13, 15])
+    along = f32([2.6, 1.9, 1.05, 1.0, 1.35, 2.2])[:, None]
+    thick = np.clip(across[None] * along, 4.0, 17.0) * g
+    shapes: list[Shape] = [Sheet(wing, thick)]
+    rim = f32([7, 6.5, 6, 6.5, 5.5, 6, 7, 8]) * g
+    shapes += smooth_tube(crest, rim, step=6)
+    shapes += smooth_tube([(124, 98, 1004), (113, 108, 985), (107, 114, 966)], 6.5 * g)
+    shapes += smooth_tube([(104, 132, 966), (82, 160, 984), (62, 182, 1002)], f32([13, 11, 9]) * g)
+    shapes += _socket(g)
+    shapes += smooth_tube(
+        [(76, 126, 950), (56, 112, 936), (32 + open_, 104, 922), (13, 104, 913)],
+        f32([12, 8.5, 7.5, 8.5]) * g,
+    )
+    shapes.append(Ellipsoid((12, 105, 905), f32([9.5, 9.5, 18]) * g))
+    shapes += smooth_tube(
+        [(11, 108, 892), (24 + open_, 124, 881), (41 + open_, 152, 874), (55 + open_, 178, 874)],
+        f32([7, 5.8, 7, 11]) * g,
+    )
+    shapes += smooth_tube(
+        [
+            (84, 172, 938),
+            (74 + open_ / 2, 182, 912),
+            (64 + open_, 188, 892),
+            (57 + open_, 188, 878),
+        ],
+        f32([15, 13, 14.5, 13]) * g,
+    )
+    shapes += tube([(60, 190, 935), (48, 200, 932)], f32([8, 3.5]) * g)
+    ball = Ellipsoid((HIP[0] + 1, HIP[1], HIP[2]), (26, 26, 26))
+    return sample(shapes, [ball])
+
+
+def _socket(g: float) -> list[Shape]:
+    cup = Shell(Ellipsoid(HIP, f32([37, 36, 37])), 12.0 * g)
+    mouth = Side((HIP[0] + 13, HIP[1], HIP[2]), (0.86, -0.3, -0.45))
+    roof = Ellipsoid((88, 150, 966), f32([22, 25, 14]) * g)
+    return [Both((cup, mouth)), roof]

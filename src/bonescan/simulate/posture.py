@@ -1,0 +1,171 @@
+"""From the template to one patient: a chain of limbs, each scaled and turned about its joint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonescan.simulate.arms import ELBOW, SHOULDER, WRIST
+from bonescan.simulate.bones import SIDES
+from bonescan.simulate.legs import ANKLE, KNEE
+from bonescan.simulate.parameters import REFERENCE_BMI, REFERENCE_HEIGHT_MM, BodyParameters
+from bonescan.simulate.pelvis import HIP
+from bonescan.simulate.shapes import Floats, f32
+
+#: Joints of the template about which limbs turn, mm.
+ROOT = (0.0, 166.0, 1046.0)
+ATLAS = (0.0, 141.0, 1606.0)
+COLLAR = (20.0, 103.0, 1446.0)
+#: Above this height over the root the trunk is neck, mm in the template.
+_NECK = 460.0
+_SPINE_LENGTH = 560.0
+
+Matrix = NDArray[np.float64]
+Move = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where each limb of the template goes; key is limb and side, for instance ``("arm", "L")``."""
+
+    moves: dict[tuple[str, str], Move]
+
+    def __call__(self, points: Floats, limb: str, side: str) -> Floats:
+        """Return ``points`` (N, 3) of the template in the patient, mm, in (x, y, h)."""
+        move = self.moves.get((limb, side)) or self.moves[limb, "M"]
+        return move(np.asarray(points, np.float32))
+
+
+def pose(parameters: BodyParameters) -> Pose:
+    """Return the pose that ``parameters`` describe."""
+    p = parameters
+    size = p.height_mm / REFERENCE_HEIGHT_MM
+    girth = size**0.8 * p.bone_girth
+    turn = _about("h", -p.table_rotation_deg)
+
+    def on_table(move: Move) -> Move:
+        pivot = f32([0, 150, 0])
+        return lambda points: f32((move(points) - pivot) @ f32(turn).T + pivot)
+
+    trunk = _trunk(p, size)
+    head_size = (0.55 + 0.45 * size) * p.head_size
+    skull = (
+        _about("h", p.head_turn_deg) @ _about("y", p.head_tilt_deg) @ _about("x", p.head_nod_deg)
+    )
+    moves: dict[tuple[str, str], Move] = {
+        ("trunk", "M"): trunk,
+        ("head", "M"): _hinge(trunk, ATLAS, skull * head_size),
+    }
+    basin = _about("x", -p.pelvic_tilt_deg) @ _about("y", -p.pelvic_obliquity_deg)
+    scale = np.diag([size * p.pelvis_width, size, size])
+    pelvis = _hinge(trunk, ROOT, basin @ scale)
+    moves["pelvis", "M"] = pelvis
+    for k, side in enumerate("RL"):
+        moves.update({(limb, side): move for limb, move in _arm(p, k, size, girth, trunk).items()})
+        moves.update({(limb, side): move for limb, move in _leg(p, k, size, girth, pelvis).items()})
+    return Pose({key: on_table(move) for key, move in moves.items()})
+
+
+def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> dict[str, Move]:
+    s = SIDES["RL"[k]]
+    mirror = f32([s, 1, 1])
+    clear = float(np.clip(0.75 * (p.bmi - REFERENCE_BMI), -3.0, 11.0))
+    collar, shoulder, elbow, wrist = (mirror * q for q in (COLLAR, SHOULDER, ELBOW, WRIST))
+    lift = _about("y", -s * p.shrug_deg[k])
+    girdle = _hinge(trunk, collar, lift @ np.diag([size * p.shoulder_width, size, size]))
+    upper = _about("y", -s * (p.arm_abduction_deg[k] + clear))
+    length = size * p.arm_length
+    arm = _hinge(girdle, shoulder, upper @ np.diag([girth, girth, length]))
+    lower = upper @ _about("y", s * 0.85 * p.elbow_flexion_deg[k])
+    lower = lower @ _about("x", -0.25 * p.elbow_flexion_deg[k])
+    bone = np.diag([girth, girth, length])
+    roll = np.deg2rad(-s * p.pronation_deg[k])
+
+    def twist(points: Floats) -> Floats:
+        """Turn the forearm about its own axis, from nothing at the elbow to all at the wrist."""
+        share = np.clip((elbow[2] - points[:, 2]) / (elbow[2] - wrist[2]), 0, 1)
+        axis = elbow + share[:, None] * (wrist - elbow)
+        c, sn = np.cos(roll * share), np.sin(roll * share)
+        dx, dy = (points - axis)[:, 0], (points - axis)[:, 1]
+        return np.stack(
+            [axis[:, 0] + c * dx - sn * dy, axis[:, 1] + sn * dx + c * dy, points[:, 2]], -1
+        ).astype(np.float32)
+
+    straight = _hinge(arm, elbow, lower @ bone)
+    forearm: Move = lambda points: straight(twist(points))  # noqa: E731
+    hand = _hinge(forearm, wrist, lower @ np.diag([girth, girth, length]) @ _about_h(roll))
+    return {"girdle": girdle, "arm": arm, "forearm": forearm, "hand": hand}
+
+
+def _leg(p: BodyParameters, k: int, size: float, girth: float, pelvis: Move) -> dict[str, Move]:
+    s = SIDES["RL"[k]]
+    mirror = f32([s, 1, 1])
+    hip, knee, ankle = (mirror * q for q in (HIP, KNEE, ANKLE))
+    length = size * p.leg_length
+    bone = np.diag([girth, girth, length])
+    outward = _about("h", s * p.leg_rotation_deg[k])
+    spread = _about("y", -s * p.leg_spread_deg[k])
+    bend = p.knee_flexion_deg[k]
+    upper = spread @ _about("x", -0.5 * bend) @ outward
+    lower = spread @ _about("x", 0.5 * bend) @ outward
+    axial = np.diag([length, girth, length])
+    thigh = _hinge(pelvis, hip, upper @ axial)
+    shank = _hinge(thigh, knee, lower @ bone)
+    foot = _hinge(shank, ankle, lower @ _about("x", p.foot_flexion_deg[k]) @ (np.eye(3) * size))
+    return {"thigh": thigh, "shank": shank, "foot": foot}
+
+
+def _trunk(p: BodyParameters, size: float) -> Move:
+    root = f32(ROOT)
+    cobb = np.deg2rad(p.scoliosis_deg)
+    hunch = np.deg2rad(p.kyphosis_deg)
+
+    def move(points: Floats) -> Floats:
+        x, y, u = (points - root).T
+        t = np.clip(u / _SPINE_LENGTH, 0, 1)
+        neck = np.clip((u - _NECK) / 60 + 0.5, 0, 1)
+        wide = size * (p.thorax_width * (1 - neck) + neck)
+        deep = size * (p.thorax_depth * (1 - neck) + neck)
+        low = np.clip(t / 0.2, 0, 1)
+        wide = size + (wide - size) * low
+        deep = size + (deep - size) * low
+        fade = np.sin(np.pi * np.clip((t - 0.12) / 0.88, 0, 1))
+        arc = _SPINE_LENGTH * size
+        bow = 0.22 * arc * cobb * (np.sin(np.pi * t) ** 2) * np.sin(2.2 * t + 0.2) * 0.75
+        lean = 0.75 * cobb * fade * np.cos(np.pi * t)
+        back = 0.10 * arc * hunch * np.sin(np.pi * np.clip(t / 0.95, 0, 1)) ** 2
+        forward = 0.20 * arc * hunch * np.clip((t - 0.6) / 0.4, 0, 1) ** 2
+        stoop = hunch * np.clip((t - 0.35) / 0.5, 0, 1) * 0.6
+        h = u * size * (1 - 0.04 * hunch * t)
+        out_x = x * wide * np.cos(lean) + bow
+        out_y = y * deep * np.cos(stoop) + back - forward
+        out_h = h + x * wide * np.sin(lean) * 0.6 + y * deep * np.sin(stoop) * 0.5
+        return root + np.stack([out_x, out_y, out_h], -1).astype(np.float32)
+
+    return move
+
+
+def _hinge(parent: Move, joint: tuple[float, ...] | Floats, matrix: Matrix) -> Move:
+    """Carry a limb by its joint on the parent, scaled and turned by ``matrix``."""
+    pivot = f32(joint)
+    seat = parent(pivot[None])[0]
+    turned = f32(matrix).T
+    return lambda points: seat + (points - pivot) @ turned
+
+
+def _about(axis: str, degrees: float) -> Matrix:
+    """Return the rotation by ``degrees`` about x, y or h (right-handed in x, y, h)."""
+    angle = np.deg2rad(degrees)
+    c, s = np.cos(angle), np.sin(angle)
+    if axis == "x":
+        return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    if axis == "y":
+        return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def _about_h(angle: float) -> Matrix:
+    return _about("h", float(np.rad2deg(angle)))

@@ -1,0 +1,84 @@
+"""The shoulder girdle: S-shaped clavicles and scapulae with spine, acromion and coracoid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bonescan.simulate.bones import Bone, Part, Piece, Sex, both_sides, mark
+from bonescan.simulate.shapes import Ellipsoid, Shape, Sheet, Solid, f32, sample, smooth_tube, tube
+
+GLENOID = (163.0, 163.0, 1449.0)
+
+
+def shoulder_girdle(sex: Sex) -> Piece:
+    """Return both clavicles and scapulae with acromioclavicular and shoulder landmarks."""
+    girth = 0.88 if sex == "F" else 1.0
+    bones = (
+        Bone(Part("clavicle", "clavicles", "L"), "girdle", _clavicle(girth)),
+        Bone(Part("scapula", "scapulae", "L"), "girdle", _scapula(girth)),
+    )
+    marks = (
+        mark("acromioclavicular joint", "girdle", "L", (160, 157, 1486)),
+        mark("acromion", "girdle", "L", (178, 160, 1487)),
+        mark("coracoid", "girdle", "L", (140, 132, 1462)),
+        mark("glenohumeral joint", "girdle", "L", (166, 158, 1451)),
+        mark("scapular tip", "girdle", "L", (82, 240, 1348)),
+    )
+    return both_sides(Piece(bones, marks))
+
+
+def _clavicle(girth: float) -> Solid:
+    line = [
+        (20, 108, 1449),
+        (34, 103, 1453),
+        (62, 105, 1464),
+        (92, 120, 1475),
+        (120, 143, 1483),
+        (142, 158, 1487),
+        (158, 158, 1487),
+    ]
+    radii = f32([[9, 10], [8, 8], [6.2, 6.2], [5.8, 5.8], [6.5, 5.5], [8.5, 5], [7, 4.5]])
+    return sample(smooth_tube(line, radii * girth, across=(0, 1, 0)))
+
+
+def _scapula(girth: float) -> Solid:
+    g = girth
+    medial = f32(
+        [(74, 222, 1487), (66, 238, 1462), (66, 244, 1430), (72, 245, 1390), (82, 241, 1348)]
+    )
+    lateral = f32(
+        [(116, 187, 1484), (150, 176, 1462), (147, 182, 1428), (122, 208, 1388), (92, 235, 1349)]
+    )
+    share = np.linspace(0, 1, 6)[None, :, None]
+    grid = medial[:, None] * (1 - share) + lateral[:, None] * share
+    grid[:, 1:-1, 1] += 5.0
+    thick = f32([[4.5, 2.4, 2.2, 2.4, 3.2, 6.0]] * 5) * g
+    shapes: list[Shape] = [Sheet(grid, thick)]
+    shapes += smooth_tube(medial, 2.8 * g)
+    shapes += smooth_tube(
+        [(152, 173, 1440), (146, 184, 1425), (122, 208, 1388), (90, 236, 1350)],
+        f32([8.0, 6.5, 5.6, 5.2]) * g,
+    )
+    shapes.append(Ellipsoid((84, 240, 1353), f32([9, 5, 9]) * g))
+    spine = f32([(70, 243, 1450), (98, 240, 1460), (126, 230, 1470), (150, 214, 1480)])
+    base = f32([(70, 243, 1448), (100, 224, 1456), (124, 203, 1462), (140, 190, 1464)])
+    mid = np.linspace(0, 1, 4)[None, :, None]
+    shapes.append(Sheet(base[:, None] * (1 - mid) + spine[:, None] * mid, 3.6 * g))
+    shapes += smooth_tube(spine, f32([3.5, 4.6, 5.2, 6.0]) * g)
+    acromion = [(150, 214, 1480), (170, 200, 1486), (181, 180, 1488), (176, 160, 1487)]
+    shapes += smooth_tube(
+        acromion, f32([[7, 5], [10, 4.8], [12, 4.6], [10, 4.4]]) * g, across=(1, 1, 0)
+    )
+    shapes.append(Ellipsoid(GLENOID, f32([8, 12, 18]) * g, _glenoid_axes()))
+    shapes += tube([(160, 166, 1449), (144, 180, 1450)], f32([13, 9]) * g)
+    shapes += smooth_tube(
+        [(147, 168, 1466), (142, 152, 1478), (141, 138, 1472), (146, 126, 1462)],
+        f32([7.5, 6.5, 6.5, 6.0]) * g,
+    )
+    return sample(shapes)
+
+
+def _glenoid_axes() -> np.ndarray:
+    angle = np.deg2rad(40.0)
+    c, s = np.cos(angle), np.sin(angle)
+    return f32([[c, -s, 0], [s, c, 0], [0, 0, 1]])

@@ -1,0 +1,171 @@
+"""The head: skull vault, base and face, jaw and teeth, in the template's frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bonescan.simulate.bones import Bone, Part, Piece, Sex, mark
+from bonescan.simulate.shapes import (
+    Both,
+    Box,
+    Ellipsoid,
+    Shape,
+    Shell,
+    Side,
+    Solid,
+    f32,
+    sample,
+    smooth_tube,
+    tube,
+)
+
+#: Centre and half-axes of the outer table of the vault, mm (Martin's cranial lengths for adult
+#: men are about 145 mm across and 182 mm long; the ICRP 110 man's skull is 145 mm across).
+VAULT_CENTRE = (0.0, 137.0, 1683.0)
+VAULT_RADII = (72.0, 96.0, 77.0)
+VAULT_THICKNESS = 7.0
+#: The base runs from the orbital roofs down to the occiput.
+_BASE_POINT, _BASE_NORMAL = (0.0, 40.0, 1687.0), (0.0, -0.36, -1.0)
+
+
+def head(sex: Sex) -> Piece:
+    """Return skull, jaw and teeth with the landmarks of the head."""
+    female = sex == "F"
+    bones = [
+        Bone(Part("skull", "skull", "M"), "head", _skull(0.93 if female else 1.0)),
+        Bone(Part("mandible", "mandible", "M"), "head", _mandible(0.9 if female else 1.0)),
+    ]
+    marks = [
+        mark("vertex", "head", "M", (0, 135, 1760)),
+        mark("occiput", "head", "M", (0, 230, 1670)),
+        mark("nasal cavity", "head", "M", (0, 55, 1645)),
+        mark("frontal sinus", "head", "M", (0, 42, 1690)),
+        mark("sphenoid sinus", "head", "M", (0, 105, 1660)),
+        mark("upper teeth", "head", "M", (0, 42, 1613)),
+        mark("lower teeth", "head", "M", (0, 44, 1592)),
+        mark("chin", "head", "M", (0, 38, 1556)),
+    ]
+    for side, sign in (("R", -1.0), ("L", 1.0)):
+        marks += [
+            mark("orbit", "head", side, (31 * sign, 58, 1667)),
+            mark("maxillary sinus", "head", side, (26 * sign, 62, 1640)),
+            mark("ear", "head", side, (76 * sign, 142, 1650)),
+            mark("temporomandibular joint", "head", side, (50 * sign, 124, 1634)),
+            mark("upper molars", "head", side, (25 * sign, 70, 1613)),
+            mark("lower molars", "head", side, (25 * sign, 70, 1592)),
+        ]
+    return Piece(tuple(bones), tuple(marks))
+
+
+def _skull(face: float) -> Solid:
+    outer = Ellipsoid(VAULT_CENTRE, VAULT_RADII)
+    above = Side(_BASE_POINT, _BASE_NORMAL)
+    below = Side(_BASE_POINT, tuple(-value for value in _BASE_NORMAL))
+    vault = Both((Shell(outer, VAULT_THICKNESS), above))
+    floor = Both((outer, Shell(Side(_BASE_POINT, _BASE_NORMAL), 5.0)))
+    add: list[Shape] = [vault, floor, *_base(), *_face(face)]
+    occipital = Both((Shell(outer, VAULT_THICKNESS), below, Side((0, 150, 1700), (0, -1, 0))))
+    add.append(Both((occipital, Side((0, 0, 1628), (0, 0, -1)))))
+    cut: list[Shape] = [
+        Ellipsoid((0, 152, 1634), (14, 18, 22)),
+        *(Ellipsoid((31 * s, 50, 1667), (17, 26, 16)) for s in (-1, 1)),
+        *(Ellipsoid((25 * s, 62, 1640), (11, 15, 13)) for s in (-1, 1)),
+        *(Ellipsoid((8 * s, 52, 1643), (5, 22, 17)) for s in (-1, 1)),
+        Ellipsoid((0, 104, 1660), (12, 9, 7)),
+    ]
+    return sample(add, cut)
+
+
+def _base() -> list[Shape]:
+    shapes: list[Shape] = []
+    for s in (-1, 1):
+        shapes += tube([(14 * s, 122, 1655), (58 * s, 152, 1645)], [10, 12])
+        shapes.append(Ellipsoid((54 * s, 152, 1634), (11, 14, 17)))
+        shapes.append(Ellipsoid((13 * s, 142, 1633), (8, 12, 8)))
+        shapes += tube([(14 * s, 88, 1655), (16 * s, 90, 1622)], [6, 5])
+        shapes += tube([(20 * s, 90, 1665), (58 * s, 92, 1672)], [(5, 9), (4, 12)])
+        shapes.append(
+            Both(
+                (
+                    Shell(Ellipsoid(VAULT_CENTRE, VAULT_RADII), 5.0),
+                    Box((60 * s, 118, 1658), (22, 34, 20)),
+                )
+            )
+        )
+    shapes += tube([(0, 100, 1668), (0, 136, 1640)], [(15, 9), (11, 7)])
+    return shapes
+
+
+def _face(size: float) -> list[Shape]:
+    shapes: list[Shape] = []
+    for s in (-1, 1):
+        angle = np.linspace(0, 2 * np.pi, 17)
+        rim = np.stack(
+            [
+                31 * s + 21 * np.cos(angle),
+                46 + 0.6 * np.abs(np.cos(angle)) * 14 + 0 * angle,
+                1667 + 19 * np.sin(angle),
+            ],
+            -1,
+        )
+        shapes += tube(rim, 4.2 * size)
+        shapes += smooth_tube(
+            [
+                (22 * s, 52, 1641),
+                (45 * s, 55, 1645),
+                (60 * s, 74, 1649),
+                (66 * s, 98, 1650),
+                (64 * s, 118, 1648),
+            ],
+            f32([7, 8, 6, 3.6, 4.5]) * size,
+        )
+        shapes += tube([(51 * s, 60, 1668), (50 * s, 62, 1646)], [5 * size, 7 * size])
+        shapes.append(Box((24 * s, 62, 1636), (15, 20, 20), 5.0))
+        shapes += tube([(13 * s, 45, 1663), (12 * s, 42, 1630)], [5 * size, 5 * size])
+        shapes.append(Shell(Ellipsoid((31 * s, 54, 1667), (21, 34, 20)), 2.5))
+    arch = np.stack(
+        [
+            27 * np.sin(np.linspace(-1.45, 1.45, 13)),
+            84 - 46 * np.cos(np.linspace(-1.45, 1.45, 13)),
+            np.full(13, 1622.0),
+        ],
+        -1,
+    )
+    shapes += tube(arch, f32([[6.5, 8.0]]) * size, across=(0, 0, 0.001))
+    shapes.append(Box((0, 66, 1626), (22, 22, 2.5)))
+    shapes.append(Box((0, 62, 1650), (1.5, 26, 20), 1.0))
+    shapes += tube([(0, 39, 1684), (0, 30, 1660)], [(7, 4), (9, 4)])
+    return shapes
+
+
+def _mandible(size: float) -> Solid:
+    right = [
+        (-50, 122, 1628),
+        (-49, 116, 1600),
+        (-46, 104, 1578),
+        (-38, 72, 1570),
+        (-24, 46, 1564),
+        (-9, 37, 1562),
+    ]
+    body = right + [(-x, y, h) for x, y, h in reversed(right)]
+    half = [(5, 8), (5, 14), (6, 14), (6.5, 14.5), (6.5, 15), (6.5, 16)]
+    radii = f32(half + half[::-1]) * size
+    add: list[Shape] = list(smooth_tube(body, radii, across=(0.0, 0.0, 0.0)))
+    add = []
+    for start, stop, first, last in zip(body[:-1], body[1:], radii[:-1], radii[1:], strict=True):
+        add += _plate(start, stop, first, last)
+    for s in (-1, 1):
+        add.append(Ellipsoid((51 * s, 124, 1630), f32([10, 6, 7]) * size))
+        add += tube([(49 * s, 112, 1600), (47 * s, 97, 1618)], [5 * size, 3.5 * size])
+    return sample(add)
+
+
+def _plate(
+    start: tuple[float, ...], stop: tuple[float, ...], first: np.ndarray, last: np.ndarray
+) -> tuple[Shape, ...]:
+    """One stretch of the jaw: thin across it, high along h (or along y on the ramus)."""
+    along = np.subtract(stop, start)
+    upright = abs(along[2]) > np.hypot(along[0], along[1])
+    high = f32([0, 1, 0]) if upright else f32([0, 0, 1])
+    thin = np.cross(along, high)
+    return tube([start, stop], [first, last], across=thin)

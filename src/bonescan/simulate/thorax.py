@@ -1,0 +1,119 @@
+"""The rib cage: twelve pairs of ribs, the costal cartilage's ends as landmarks, the sternum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bonescan.simulate.bones import Bone, Mark, Part, Piece, Sex, both_sides, mark
+from bonescan.simulate.shapes import Floats, Shape, Solid, curve, f32, sample, tube
+
+#: One row a rib, mm: height of the head; depth of the head; furthest back (x, y); widest (x, y);
+#: anterior end (x, y, height). Levels and widths follow the ICRP 110 adult male.
+_RIBS = (
+    (1487, 172, 50, 196, 64, 150, 30, 103, 1452),
+    (1464, 186, 62, 214, 92, 158, 40, 79, 1402),
+    (1440, 194, 66, 224, 111, 160, 48, 66, 1358),
+    (1416, 201, 68, 231, 123, 160, 54, 57, 1318),
+    (1392, 204, 68, 235, 131, 158, 61, 50, 1284),
+    (1367, 204, 68, 236, 136, 156, 72, 47, 1254),
+    (1343, 202, 67, 235, 139, 154, 84, 48, 1226),
+    (1319, 199, 66, 233, 140, 153, 93, 53, 1202),
+    (1295, 196, 64, 230, 140, 152, 104, 63, 1182),
+    (1270, 192, 62, 226, 137, 156, 119, 86, 1165),
+    (1246, 188, 60, 220, 127, 172, 126, 130, 1150),
+    (1222, 185, 56, 212, 90, 196, 98, 186, 1172),
+)
+
+
+def rib_cage(sex: Sex) -> Piece:
+    """Return ribs and sternum with costochondral and sternoclavicular landmarks."""
+    girth = 0.9 if sex == "F" else 1.0
+    bones, marks, lines = [], list[Mark](), {}
+    for number, row in enumerate(_RIBS, start=1):
+        line = _centre_line(number, row)
+        bones.append(Bone(Part(f"rib {number}", "ribs", "L"), "trunk", _rib(number, line, girth)))
+        lines[f"rib {number}", "L"] = line
+        marks.append(mark(f"costochondral {number}", "trunk", "L", line[-1]))
+        marks.append(mark(f"costovertebral {number}", "trunk", "L", line[0]))
+    bones += [
+        Bone(Part("manubrium", "sternum", "M"), "trunk", _manubrium(girth)),
+        Bone(Part("sternal body", "sternum", "M"), "trunk", _sternal_body(girth)),
+        Bone(Part("xiphoid", "sternum", "M"), "trunk", _xiphoid(girth)),
+    ]
+    marks += [
+        mark("manubriosternal joint", "trunk", "M", (0, 87, 1397)),
+        mark("xiphisternal joint", "trunk", "M", (0, 60, 1303)),
+        mark("sternoclavicular joint", "trunk", "L", (20, 103, 1446)),
+    ]
+    return both_sides(Piece(tuple(bones), tuple(marks), lines))
+
+
+def _centre_line(number: int, row: tuple[float, ...]) -> Floats:
+    head, depth, back_x, back_y, wide_x, wide_y, tip_x, tip_y, tip_h = row
+    drop = head - tip_h
+    if number == 12:
+        knots = [
+            (17, depth, head),
+            (34, depth + 14, head - 4),
+            (back_x, back_y, head - 17),
+            (wide_x, wide_y + 6, head - 40),
+            (tip_x, tip_y, tip_h),
+        ]
+        return curve(knots, 24)
+    knots = [
+        (18 if number > 1 else 20, depth, head),
+        (36, depth + 0.55 * (back_y - depth), head + 1),
+        (back_x, back_y, head - 0.12 * drop),
+        (0.25 * back_x + 0.75 * wide_x + 4, 0.58 * back_y + 0.42 * wide_y, head - 0.3 * drop),
+        (wide_x, wide_y, head - 0.5 * drop),
+        (wide_x - 0.16 * (wide_x - tip_x) - 1, 0.52 * wide_y + 0.48 * tip_y, head - 0.74 * drop),
+        (tip_x, tip_y, tip_h),
+    ]
+    return curve(knots, 44)
+
+
+def _rib(number: int, line: Floats, girth: float) -> Solid:
+    count = len(line)
+    t = np.linspace(0, 1, count)
+    high = np.interp(t, [0, 0.06, 0.14, 0.5, 1], [6.2, 5.0, 6.4, 6.8, 7.4])
+    thin = np.interp(t, [0, 0.06, 0.14, 0.5, 1], [5.2, 4.2, 4.4, 3.9, 3.8])
+    if number in (1, 2):
+        high, thin = high * 1.1, thin * 0.95
+    if number >= 11:
+        high, thin = high * 0.85, thin * 0.9
+    middle = f32([0, 150, 0])
+    shapes: list[Shape] = []
+    for k in range(count - 1):
+        along = line[k + 1] - line[k]
+        outward = (line[k] - middle) * f32([1, 1, 0])
+        if number == 1:
+            outward = f32([0, 0, 1])
+        radii = f32([[thin[k], high[k]], [thin[k + 1], high[k + 1]]]) * girth
+        flat = outward - along * (outward @ along) / max(float(along @ along), 1e-6)
+        shapes += tube(line[k : k + 2], radii, across=flat)
+    return sample(shapes)
+
+
+def _manubrium(girth: float) -> Solid:
+    return sample(
+        [
+            *tube(
+                [(0, 106, 1438), (0, 98, 1420), (0, 89, 1402)],
+                f32([[28, 7], [24, 6.5], [17, 6]]) * girth,
+            ),
+            *tube([(-24, 106, 1440), (24, 106, 1440)], 7.5 * girth),
+        ]
+    )
+
+
+def _sternal_body(girth: float) -> Solid:
+    return sample(
+        tube(
+            [(0, 83, 1388), (0, 74, 1360), (0, 66, 1330), (0, 61, 1313)],
+            f32([[14, 5.5], [16, 5.5], [19, 5.5], [15, 5]]) * girth,
+        )
+    )
+
+
+def _xiphoid(girth: float) -> Solid:
+    return sample(tube([(0, 58, 1302), (0, 55, 1284)], f32([[8, 4], [4, 3]]) * girth))
