@@ -69,6 +69,18 @@ CanvasSettings = Annotated[PaperCanvas | ResampledCanvas, Field(discriminator="k
 # --- data and masks -----------------------------------------------------------------------------
 
 
+class LabelNames(Frozen):
+    """What the names in an annotation mean; upper and lower case do not matter.
+
+    ``metastasis`` and ``benign`` become masks, ``ignored`` is known and left out. A name in none
+    of them is an error, so that a misspelt one does not drop a lesion.
+    """
+
+    metastasis: tuple[str, ...] = ("metastasis", "metastases", "bone metastasis")
+    benign: tuple[str, ...] = ("benign",)
+    ignored: tuple[str, ...] = ()
+
+
 class Data(Frozen):
     """Which sets of the cohort take part (D1-D4, see `bonescan.ingest.cohort`).
 
@@ -244,6 +256,7 @@ class Settings(Frozen):
     """Everything that decides what a training run does."""
 
     canvas: CanvasSettings = PaperCanvas()
+    labels: LabelNames = LabelNames()
     data: Data = Data()
     mask: MaskSettings = OtsuMask()
     model: ModelSettings = DoubleUNetSettings()
