@@ -1,0 +1,242 @@
+"""A cohort of simulated patients on disk: DICOM, Labelme marks, truth and cohort.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage import measure
+
+from bonescan import __version__
+from bonescan.errors import BadInput
+from bonescan.scan import VIEW_NAMES
+from bonescan.simulate.export import label_picture, write_annotation
+from bonescan.simulate.followup import simulate_course
+from bonescan.simulate.nm import NOTICE, nm_dataset
+from bonescan.simulate.patient import PRESETS, Preset, SimulatedPatient, simulate_patient
+from bonescan.simulate.truth import REGIONS
+
+Progress = Callable[[int, int], None]
+
+#: Patients of the preset ``paper``: D1 90, D2 10, D3 50, D4 50.
+PAPER_PATIENTS = 200
+DEFAULT_PATIENTS = 20
+COLUMNS = ("patient", "study", "cancer", "metastasis", "files", "labels", "site")
+
+
+def write_cohort(
+    folder: Path,
+    patients: int | None,
+    seed: int,
+    *,
+    preset: Preset = "screening",
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> None:
+    """Simulate a cohort and write it.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be. Patients that are already complete there, of the same seed and preset,
+        are kept, so that an interrupted call can be repeated.
+    patients : int or None
+        How many; 200 for the preset ``paper`` and 20 for the others by default. Patient i is the
+        same for every number of patients and of workers.
+    seed : int
+    preset : {"screening", "paper", "followup"}
+    workers : int
+        Processes to use.
+    progress : callable, optional
+        Called with (done, total) patients.
+
+    Raises
+    ------
+    BadInput
+        For an unknown preset, or a folder that holds another cohort.
+    """
+    if preset not in PRESETS:
+        raise BadInput(f"preset {preset} is unknown; give one of {', '.join(PRESETS)}")
+    number = patients or (PAPER_PATIENTS if preset == "paper" else DEFAULT_PATIENTS)
+    folder = Path(folder)
+    _claim(folder, seed, preset)
+    for name in ("dicom", "labels", "truth"):
+        (folder / name).mkdir(exist_ok=True)
+    report = progress or (lambda done, total: None)
+    report(0, number)
+    jobs = [(folder, seed, index, preset) for index in range(number)]
+    for done, _ in enumerate(_run(jobs, workers), start=1):
+        report(done, number)
+    rows = [row for index in range(number) for row in _rows(folder, seed, index, preset)]
+    _write_text(folder / "cohort.csv", _csv(rows))
+
+
+def _run(jobs: list[tuple[Path, int, int, Preset]], workers: int) -> Iterator[int]:
+    if workers <= 1:
+        for job in jobs:
+            write_patient(*job)
+            yield job[2]
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        running = {pool.submit(write_patient, *job): job[2] for job in jobs}
+        for future in as_completed(running):
+            future.result()
+            yield running[future]
+
+
+def write_patient(folder: Path, seed: int, index: int, preset: Preset) -> None:
+    """Simulate and write all scans of one patient, unless they are there; the record comes last."""
+    done = _record_path(folder, index)
+    if done.exists():
+        return
+    studies = []
+    for patient in _scans(seed, index, preset):
+        aside = folder / f".{patient.study}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        files = _write_scan(aside, patient)
+        for name in files:
+            os.replace(aside / Path(name).name, folder / name)
+        aside.rmdir()
+        studies.append(_row(patient))
+    _write_text(done, json.dumps(studies))
+
+
+def _scans(seed: int, index: int, preset: Preset) -> Iterator[SimulatedPatient]:
+    if preset == "followup":
+        yield from simulate_course(seed, index)
+        return
+    yield simulate_patient(seed, index, preset=preset)
+
+
+def _write_scan(folder: Path, patient: SimulatedPatient) -> list[str]:
+    """Write all files of a scan flat into ``folder``; returns their places in the cohort."""
+    study = patient.study
+    dataset = nm_dataset(patient.counts, patient.identity, patient.acquisition)
+    dataset.save_as(folder / f"{study}.dcm", enforce_file_format=True)
+    written = [f"dicom/{study}.dcm"]
+    for view, name in enumerate(VIEW_NAMES):
+        image, annotation = write_annotation(
+            label_picture(patient.counts[view]),
+            components(patient.truth.masks[view]),
+            folder / f"{study}_{name}",
+        )
+        written += [f"labels/{image.name}", f"labels/{annotation.name}"]
+    truth = patient.truth
+    np.savez_compressed(
+        folder / f"{study}.npz",
+        metastasis=truth.metastasis,
+        benign=truth.benign,
+        regions=truth.regions,
+        expected=truth.expected.astype(np.float16),
+    )
+    _write_text(folder / f"{study}.json", json.dumps(truth_record(patient), indent=1) + "\n")
+    return [*written, f"truth/{study}.npz", f"truth/{study}.json"]
+
+
+def components(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Return the 8-connected components of a mask (H, W), as masks."""
+    labels, count = measure.label(mask, connectivity=2, return_num=True)
+    return [labels == number for number in range(1, count + 1)]
+
+
+def truth_record(patient: SimulatedPatient) -> dict[str, Any]:
+    """Return everything that is known about a scan and is not a picture, for JSON."""
+    acquisition, truth = patient.acquisition, patient.truth
+    return {
+        "notice": NOTICE,
+        "bonescan": __version__,
+        "study": patient.study,
+        "patient": patient.identity.patient_id,
+        "visit": patient.visit,
+        "course": patient.course,
+        "study_date": patient.identity.study_date.isoformat(),
+        "seed": patient.seed,
+        "index": patient.index,
+        "preset": patient.preset,
+        "cancer": patient.cancer,
+        "metastasis": patient.metastasis,
+        "burden": patient.spread.burden,
+        "counts": {
+            name: int(n)
+            for name, n in zip(VIEW_NAMES, patient.counts.sum(axis=(1, 2)), strict=True)
+        },
+        "regions": list(REGIONS),
+        "lesions": [asdict(focus) for focus in truth.lesions],
+        "findings": [asdict(focus) for focus in truth.findings],
+        "body": asdict(patient.body),
+        "physiology": {
+            "regions": dict(patient.physiology.regions),
+            "zones": dict(patient.physiology.zones),
+            "tissues": dict(patient.physiology.tissues),
+        },
+        "vendor": acquisition.vendor.key,
+        "camera": asdict(acquisition.camera),
+        "velocity_mm_s": acquisition.velocity_mm_s,
+    }
+
+
+def _row(patient: SimulatedPatient) -> dict[str, str]:
+    study = patient.study
+    return {
+        "patient": patient.identity.patient_id,
+        "study": study,
+        "cancer": patient.cancer,
+        "metastasis": "yes" if patient.metastasis else "no",
+        "files": f"dicom/{study}.dcm",
+        "labels": ";".join(f"labels/{study}_{name}.json" for name in VIEW_NAMES),
+        "site": "simulated",
+    }
+
+
+def _rows(folder: Path, seed: int, index: int, preset: Preset) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = json.loads(_record_path(folder, index).read_text())
+    return rows
+
+
+def _record_path(folder: Path, index: int) -> Path:
+    return folder / "truth" / f".done{index + 1:04d}"
+
+
+def _claim(folder: Path, seed: int, preset: Preset) -> None:
+    """Note what the folder holds, or refuse one that holds something else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "simulation.json"
+    wanted = {"notice": NOTICE, "bonescan": __version__, "seed": seed, "preset": preset}
+    if note.exists():
+        found = json.loads(note.read_text())
+        if found != wanted:
+            raise BadInput(
+                f"{note}: holds seed {found.get('seed')} and preset {found.get('preset')} of "
+                f"bonescan {found.get('bonescan')}; simulate into another folder"
+            )
+    elif any(folder.iterdir()):
+        raise BadInput(f"{folder}: is not empty and holds no simulation; give a new folder")
+    else:
+        _write_text(note, json.dumps(wanted, indent=1) + "\n")
+
+
+def _csv(rows: list[dict[str, str]]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _write_text(path: Path, text: str) -> None:
+    aside = path.with_name(f"{path.name}.part")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)

@@ -1,0 +1,222 @@
+"""Bone metastases: how many, where, how large, how hot and how shaped, by primary tumour.
+
+Haematogenous metastases settle where red marrow is: spine, pelvis, ribs, sternum, proximal femora
+and humeri, skull. The shares below are ours, chosen after what series of bone scans report:
+breast cancer spreads to the spine, ribs and sternum, often lytic or mixed; prostate cancer to the
+pelvis and lower spine, nearly always sclerotic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonescan.simulate.anatomy import Anatomy
+from bonescan.simulate.sources import Array, Block, Focus, blob, box_around
+from bonescan.simulate.truth import REGIONS
+from bonescan.simulate.uptake import Uptake
+
+Cancer = Literal["breast", "prostate"]
+
+#: Relative chance of a metastasis in each region.
+SITES: dict[str, dict[str, float]] = {
+    "breast": {
+        "thoracic_spine": 24, "lumbar_spine": 16, "cervical_spine": 3, "sacrum": 5, "ribs": 22,
+        "sternum": 8, "pelvis": 14, "skull": 5, "femora": 4, "humeri": 2, "scapulae": 3,
+        "clavicles": 1,
+    },
+    "prostate": {
+        "thoracic_spine": 15, "lumbar_spine": 19, "cervical_spine": 1.5, "sacrum": 9, "ribs": 13,
+        "sternum": 2, "pelvis": 29, "skull": 2, "femora": 6, "humeri": 1.5, "scapulae": 2,
+        "clavicles": 0.5,
+    },
+}  # fmt: skip
+
+#: Chance of each kind: sclerotic, mixed, cold centre (lytic with a hot rim).
+KINDS: dict[str, tuple[tuple[str, float], ...]] = {
+    "breast": (("sclerotic", 0.45), ("mixed", 0.38), ("cold centre", 0.17)),
+    "prostate": (("sclerotic", 0.90), ("mixed", 0.09), ("cold centre", 0.01)),
+}
+
+#: Burden: chance, and the least and greatest number of metastases.
+BURDENS: dict[str, tuple[float, int, int]] = {
+    "few": (0.42, 1, 3),
+    "several": (0.30, 4, 10),
+    "many": (0.21, 11, 35),
+    "superscan": (0.07, 60, 110),
+}
+
+SIZE_MM = (5.0, 80.0)
+CONTRAST = (1.3, 15.0)
+#: Largest lesion that fits a region, mm.
+_ROOM = {"ribs": 45.0, "clavicles": 35.0, "cervical_spine": 28.0, "sternum": 45.0}
+#: Share of a long bone, from its upper end, in which metastases settle.
+_PROXIMAL = {"femora": 0.42, "humeri": 0.45}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far the disease of one patient has spread: a burden's name and a number of lesions."""
+
+    burden: str
+    lesions: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """What time has made of one lesion: factors on its size and on its contrast above normal."""
+
+    size: float = 1.0
+    contrast: float = 1.0
+
+
+def draw_spread(rng: np.random.Generator, lesions: int | None = None) -> Spread:
+    """Draw a burden, or name that of a given number of lesions."""
+    if lesions is not None:
+        above = [name for name, (_, low, _) in BURDENS.items() if lesions >= low]
+        return Spread(above[-1] if above else "few", lesions)
+    names = list(BURDENS)
+    name = names[int(rng.choice(len(names), p=[BURDENS[n][0] for n in names]))]
+    _, low, high = BURDENS[name]
+    return Spread(name, round(float(np.exp(rng.uniform(np.log(low - 0.49), np.log(high + 0.49))))))
+
+
+def draw_metastases(
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    uptake: Uptake,
+    cancer: Cancer,
+    spread: Spread,
+    changes: Sequence[Change | None] | None = None,
+) -> list[Focus]:
+    """Put metastases into the bones of a patient.
+
+    The first lesion is always one that a reader cannot miss: it made the diagnosis.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    anatomy, uptake, cancer, spread
+    changes : sequence of Change or None, optional
+        For each lesion, what has become of it; None where it is not (yet) there.
+
+    Returns
+    -------
+    list of Focus
+        In the order in which they were drawn; ``lesion`` counts from 1.
+    """
+    sites = SITES[cancer]
+    names = list(sites)
+    chances = np.array([sites[name] for name in names])
+    # Each patient has a pattern of its own around the average one.
+    chances = chances * np.exp(0.6 * rng.standard_normal(len(chances)))
+    chances /= chances.sum()
+    warmth = 0.22 * rng.standard_normal()
+    growth = 0.18 * rng.standard_normal() + (0.15 if spread.burden in ("many",) else 0.0)
+    foci = []
+    for number, child in enumerate(rng.spawn(spread.lesions), start=1):
+        region = names[int(child.choice(len(names), p=chances))]
+        size = 18.5 * np.exp(growth + 0.48 * child.standard_normal())
+        if number == 1:
+            size = max(size, 20.0)
+        size = float(np.clip(size, SIZE_MM[0], min(SIZE_MM[1], _ROOM.get(region, SIZE_MM[1]))))
+        contrast = 5.2 * np.exp(warmth + 0.5 * child.standard_normal())
+        if region in _PROXIMAL:
+            contrast *= 1.8
+        if number == 1:
+            contrast = max(contrast, 7.0)
+        contrast = float(np.clip(contrast, *CONTRAST))
+        kind = _choose(child, KINDS[cancer])
+        if kind == "cold centre" and size < 24:
+            kind = "mixed"
+        change = changes[number - 1] if changes is not None else Change()
+        if change is None:
+            continue
+        size, contrast = size * change.size, 1 + (contrast - 1) * change.contrast
+        focus = metastasis(child, anatomy, uptake, region, size, contrast, kind)
+        if focus is not None:
+            foci.append(replace(focus, lesion=number))
+    return foci
+
+
+def metastasis(
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    uptake: Uptake,
+    region: str,
+    size_mm: float,
+    contrast: float,
+    kind: str = "sclerotic",
+) -> Focus | None:
+    """Make one metastasis somewhere in a region; None where the patient has no such bone.
+
+    The lesion stays in the bone that it starts in (in a rib it therefore runs along the rib).
+    Its uptake, per volume of bone, is ``contrast`` times the normal one of its surroundings.
+    """
+    centre = _settle(rng, uptake, region)
+    if centre is None:
+        return None
+    voxel = anatomy.voxel_mm
+    stretch = np.exp(0.25 * rng.standard_normal(3))
+    radii = size_mm / 2 / voxel * stretch / stretch.max()
+    box = box_around(centre, float(radii.max()) * 1.5 + 1.0, anatomy.part.shape)
+    inside, depth = blob(box, centre, radii, rng, irregularity=0.30)
+    at = tuple(round(c) for c in centre)
+    here = anatomy.part[box] == anatomy.part[at]
+    bone = anatomy.bone[box] * here
+    normal = uptake.bone[box] * here
+    weight = float((bone * inside).sum())
+    if weight <= 0:
+        return None
+    level = float((normal * inside).sum()) / weight
+    extra = (contrast - 1) * level * bone * inside * _look(rng, kind, depth)
+    if kind == "cold centre":
+        extra = np.maximum(extra, -0.8 * normal)
+    part = anatomy.parts[int(anatomy.part[at])]
+    z, y, x = (float((c + 0.5) * voxel) for c in centre)
+    return Focus(
+        category="metastasis",
+        kind=kind,
+        region=region,
+        side=uptake.side_at(centre, part.side),
+        position_mm=(x, y, z),
+        size_mm=round(size_mm, 1),
+        contrast=round(contrast, 2),
+        source=Block(tuple(int(s.start) for s in box), extra.astype(np.float32)),  # type: ignore[arg-type]
+    )
+
+
+def _settle(rng: np.random.Generator, uptake: Uptake, region: str) -> NDArray[np.float64] | None:
+    """Choose a voxel of a region's bone, (z, y, x) float, rather deep in it than at its rim."""
+    voxels = uptake.voxels_of(REGIONS.index(region) + 1)
+    if len(voxels.index) == 0:
+        return None
+    weight = voxels.bone.astype(float) ** 2
+    share = _PROXIMAL.get(region)
+    if share is not None:
+        z = voxels.index[:, 0]
+        top, low = float(z.min()), float(z.max())
+        weight = weight * (z < top + share * (low - top))
+    chosen = rng.choice(len(weight), p=weight / weight.sum())
+    centre: NDArray[np.float64] = voxels.index[chosen].astype(np.float64)
+    return centre
+
+
+def _look(rng: np.random.Generator, kind: str, depth: Array) -> Array:
+    """Relative uptake across a lesion of a kind, by relative distance from its centre."""
+    if kind == "cold centre":
+        profile = 1.25 - 2.2 / (1 + np.exp(np.clip((depth - 0.55) / 0.08, -30, 30)))
+        return np.asarray(profile, np.float32)
+    if kind == "mixed":
+        mottle = 1 + 0.45 * np.cos(depth * rng.uniform(4, 8) + rng.uniform(0, 6.3))
+        return np.asarray(mottle, np.float32)
+    return np.ones_like(depth)
+
+
+def _choose(rng: np.random.Generator, chances: tuple[tuple[str, float], ...]) -> str:
+    names, weights = zip(*chances, strict=True)
+    return str(names[int(rng.choice(len(names), p=np.array(weights) / sum(weights)))])

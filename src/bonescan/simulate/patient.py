@@ -1,0 +1,290 @@
+"""One simulated patient: body, uptake, disease, camera, counts and truth, without any file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonescan.simulate.anatomy import Anatomy, BodyParameters, build_anatomy
+from bonescan.simulate.benign import draw_findings
+from bonescan.simulate.camera import (
+    Array,
+    Patch,
+    Projector,
+    acquire,
+    attenuation_map,
+    uniformity,
+)
+from bonescan.simulate.lesions import Cancer, Spread, draw_metastases, draw_spread
+from bonescan.simulate.nm import StudyIdentity
+from bonescan.simulate.sources import Focus
+from bonescan.simulate.truth import Truth, judge_foci, region_maps
+from bonescan.simulate.uptake import Physiology, Uptake, draw_physiology, normal_uptake
+from bonescan.simulate.vendors import Acquisition, draw_acquisition
+
+Preset = Literal["screening", "paper", "followup"]
+PRESETS: tuple[Preset, ...] = ("screening", "paper", "followup")
+
+
+@dataclass(frozen=True)
+class SimulatedPatient:
+    """One scan of one simulated patient.
+
+    Attributes
+    ----------
+    study : str
+        Name of the study, for instance ``sim0007``.
+    cancer, metastasis : str, bool
+        Primary tumour, and whether there are metastases.
+    counts : (2, H, W) uint16
+        Anterior, posterior as seen from behind.
+    truth : Truth
+    acquisition : Acquisition
+    body, physiology, spread
+        What was drawn for the patient.
+    visit, course : int, str
+        Number of the visit, and how the disease goes (preset ``followup`` only).
+    identity : StudyIdentity
+        Invented names, dates and the entropy of the UIDs.
+    """
+
+    study: str
+    seed: int
+    index: int
+    preset: Preset
+    cancer: Cancer
+    metastasis: bool
+    spread: Spread
+    body: BodyParameters
+    physiology: Physiology = field(repr=False)
+    acquisition: Acquisition = field(repr=False)
+    identity: StudyIdentity = field(repr=False)
+    counts: NDArray[np.uint16] = field(repr=False)
+    truth: Truth = field(repr=False)
+    visit: int = 1
+    course: str = ""
+
+
+def simulate_patient(
+    seed: int,
+    index: int,
+    *,
+    preset: Preset = "screening",
+    cancer: Cancer | None = None,
+    metastasis: bool | None = None,
+    lesions: int | None = None,
+    counts: float | None = None,
+    body: BodyParameters | None = None,
+) -> SimulatedPatient:
+    """Simulate one whole-body bone scan.
+
+    Parameters
+    ----------
+    seed, index : int
+        The same pair gives the same patient, whatever else is simulated.
+    preset : {"screening", "paper", "followup"}
+        ``paper``: GE cameras and the four sets of the paper by index; ``screening``: a mix of
+        makes, counts and disease; ``followup``: as ``screening``, first visit (see
+        `bonescan.simulate.followup`).
+    cancer : {"breast", "prostate"}, optional
+    metastasis : bool, optional
+    lesions : int, optional
+        Number of metastases; drawn by default.
+    counts : float, optional
+        Expected counts of the anterior view.
+    body : BodyParameters, optional
+
+    Returns
+    -------
+    SimulatedPatient
+    """
+    case = draw_case(seed, index, preset, cancer, metastasis, lesions, body)
+    return scan_patient(case, counts=counts)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything about a patient that is not the scan: disease, body and physiology."""
+
+    seed: int
+    index: int
+    preset: Preset
+    cancer: Cancer
+    metastasis: bool
+    spread: Spread
+    body: BodyParameters
+    physiology: Physiology
+
+
+def draw_case(
+    seed: int,
+    index: int,
+    preset: Preset,
+    cancer: Cancer | None = None,
+    metastasis: bool | None = None,
+    lesions: int | None = None,
+    body: BodyParameters | None = None,
+) -> Case:
+    """Draw disease, body and physiology of one patient."""
+    if preset not in PRESETS:
+        raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}")
+    rng = stream(seed, index, "case")
+    # Drawn always, so that what is asked for changes nothing else about the patient.
+    drawn_cancer: Cancer = "breast" if rng.random() < 0.5 else "prostate"
+    drawn_metastasis = bool(rng.random() < (0.75 if preset == "followup" else 0.5))
+    if preset == "paper":
+        drawn_cancer, drawn_metastasis = paper_set(index)
+    cancer = cancer or drawn_cancer
+    metastasis = drawn_metastasis if metastasis is None else metastasis
+    if lesions is not None:
+        metastasis = lesions > 0
+    spread = draw_spread(rng, lesions) if metastasis else Spread("none", 0)
+    body = body or BodyParameters.sample(rng.spawn(1)[0], sex="F" if cancer == "breast" else "M")
+    diffuse = float(rng.uniform(0.5, 1.0)) if spread.burden == "superscan" else 0.0
+    physiology = draw_physiology(rng.spawn(1)[0], body.age_years, body.bmi, diffuse)
+    return Case(seed, index, preset, cancer, metastasis, spread, body, physiology)
+
+
+def paper_set(index: int) -> tuple[Cancer, bool]:
+    """Return cancer and metastasis of patient ``index`` of the paper's cohort.
+
+    D1 90 (breast, metastases), D2 10 (breast, none), D3 50 (prostate, metastases), D4 50
+    (prostate, none), in this order, and again from 200 on (Cheng et al. 2023, Table 1).
+    """
+    place = index % 200
+    if place < 100:
+        return "breast", place < 90
+    return "prostate", place < 150
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A patient's volumes before the camera: anatomy, normal uptake, and the foci in it."""
+
+    anatomy: Anatomy = field(repr=False)
+    uptake: Uptake = field(repr=False)
+    lesions: list[Focus]
+    findings: list[Focus]
+
+
+def build_scene(case: Case) -> Scene:
+    """Build body and uptake of a case, and put its lesions and findings in."""
+    anatomy = build_anatomy(case.body)
+    uptake = normal_uptake(anatomy, case.physiology, stream(case.seed, case.index, "uptake"))
+    lesions: list[Focus] = []
+    if case.metastasis:
+        rng = stream(case.seed, case.index, "lesions")
+        lesions = draw_metastases(rng, anatomy, uptake, case.cancer, case.spread)
+    rng = stream(case.seed, case.index, "findings")
+    findings = draw_findings(rng, anatomy, uptake, case.body.sex, case.body.age_years)
+    return Scene(anatomy, uptake, lesions, findings)
+
+
+def scan_patient(
+    case: Case, *, scene: Scene | None = None, counts: float | None = None, visit: int = 1
+) -> SimulatedPatient:
+    """Scan a case; ``scene`` takes the place of the one that would be built."""
+    scene = scene or build_scene(case)
+    entropy = ("scan", str(visit)) if visit > 1 else ("scan",)
+    rng = stream(case.seed, case.index, *entropy)
+    acquisition = draw_acquisition(rng, case.preset, case.body.height_mm, counts)
+    truth = look(scene, acquisition, rng)
+    study = f"sim{case.index + 1:04d}" + (f"_{visit}" if case.preset == "followup" else "")
+    return SimulatedPatient(
+        study=study,
+        seed=case.seed,
+        index=case.index,
+        preset=case.preset,
+        cancer=case.cancer,
+        metastasis=bool(scene.lesions),
+        spread=case.spread,
+        body=case.body,
+        physiology=case.physiology,
+        acquisition=acquisition,
+        identity=_identity(case, visit),
+        counts=acquire(truth.expected, rng),
+        truth=truth,
+        visit=visit,
+    )
+
+
+def look(scene: Scene, acquisition: Acquisition, rng: np.random.Generator) -> Truth:
+    """Project a scene and say what can be seen in it."""
+    camera, anatomy, uptake = acquisition.camera, scene.anatomy, scene.uptake
+    mu = attenuation_map(anatomy.bone, anatomy.body, anatomy.lung)
+    for focus in scene.findings:
+        if focus.density is not None:
+            focus.density.add_to(mu)
+    projector = Projector(mu, anatomy.voxel_mm, camera)
+    activity = uptake.bone + uptake.other
+    for focus in [*scene.findings, *scene.lesions]:
+        focus.source.add_to(activity)
+    np.maximum(activity, 0, out=activity)
+    sensitivity = uniformity(camera, rng)
+    total = projector.project(activity).total * sensitivity
+    scale = camera.counts / float(total[0].sum())
+    expected = (scale * total + camera.background).astype(np.float32)
+    lesions = _seen(scene.lesions, projector, scale)
+    findings = _seen(scene.findings, projector, scale)
+    without = np.maximum(expected - _sum(lesions, expected.shape), 1e-3)
+    bare = np.maximum(without - _sum(findings, expected.shape), 1e-3)
+    lesion_truth, metastasis = judge_foci(scene.lesions, lesions, without, projector)
+    finding_truth, benign = judge_foci(scene.findings, findings, bare, projector)
+    return Truth(
+        lesions=lesion_truth,
+        findings=finding_truth,
+        metastasis=metastasis,
+        benign=benign,
+        regions=region_maps(uptake.bone, uptake.region, projector),
+        expected=expected,
+    )
+
+
+def stream(seed: int, index: int, *purpose: str) -> np.random.Generator:
+    """Return the random stream of one purpose for one patient."""
+    words = [int.from_bytes(word.encode()[:8], "little") for word in purpose]
+    return np.random.default_rng(np.random.SeedSequence([seed, index, *words]))
+
+
+def _seen(foci: Sequence[Focus], projector: Projector, scale: float) -> list[tuple[Patch, Patch]]:
+    def scaled(patch: Patch) -> Patch:
+        return replace(patch, values=patch.values * np.float32(scale))
+
+    seen = []
+    for focus in foci:
+        front, back = projector.primary(focus.source)
+        seen.append((scaled(front), scaled(back)))
+    return seen
+
+
+def _sum(seen: list[tuple[Patch, Patch]], shape: tuple[int, ...]) -> Array:
+    total = np.zeros(shape, np.float32)
+    for patches in seen:
+        for view, patch in enumerate(patches):
+            patch.add_to(total[view])
+    return total
+
+
+def _identity(case: Case, visit: int) -> StudyIdentity:
+    rng = stream(case.seed, case.index, "identity")
+    first = date(2015, 1, 5) + timedelta(days=int(rng.integers(0, 2500)))
+    day = first + timedelta(days=sum(int(rng.integers(80, 240)) for _ in range(visit - 1)))
+    height = case.body.height_mm / 1000
+    age = case.body.age_years + (day - first).days / 365.25
+    return StudyIdentity(
+        patient_id=f"SIM-{case.seed}-{case.index + 1:04d}",
+        patient_name=f"SIMULATED^{case.index + 1:04d}",
+        sex=case.body.sex,
+        age_years=int(age),
+        height_m=height,
+        weight_kg=case.body.bmi * height**2,
+        study_date=day,
+        study_id=f"SIM{case.index + 1:04d}V{visit}",
+        activity_mbq=float(rng.normal(740, 60)),
+        entropy=("bonescan simulator", str(case.seed), str(case.index), case.preset, str(visit)),
+    )

@@ -1,0 +1,238 @@
+"""What is really there, and the masks that a careful reader would draw.
+
+The rule, on noise-free pictures. For a focus, c is its own primary counts per pixel after
+attenuation and blur, and b what the picture would show without any metastasis (for benign
+findings: without any finding). A focus is *visible* in a view where
+
+- its contrast max(c / b) is at least 0.25,
+- it stands out of the Poisson noise: over its mask, sum(c) / sqrt(sum(b + c)) is at least 4.5, and
+- its mask has 6 pixels or more.
+
+Its mask is the part connected to the peak of c where ``c > max(0.4 max(c), 0.15 b)``, holes
+filled: readers outline a hot spot near half of its height, and include a cold centre. A focus
+that is not visible is listed with its position and size, but has no mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bonescan.simulate.camera import Patch, Projector
+from bonescan.simulate.sources import Array, Focus
+
+LEAST_CONTRAST = 0.25
+LEAST_SNR = 4.5
+LEAST_PIXELS = 6
+PEAK_SHARE = 0.4
+BACKGROUND_SHARE = 0.15
+#: A pixel belongs to a region where the region gives this share of its own bright pixels or more.
+REGION_SHARE = 0.22
+#: A cold object covers a pixel where it takes this share of the counts or more.
+COLD_SHARE = 0.25
+
+#: The field's 12 skeletal regions; a region map holds 1 + the index, and 13 for other bones.
+REGIONS = (
+    "skull",
+    "cervical_spine",
+    "thoracic_spine",
+    "lumbar_spine",
+    "sacrum",
+    "ribs",
+    "sternum",
+    "clavicles",
+    "scapulae",
+    "humeri",
+    "pelvis",
+    "femora",
+)
+OTHER_BONE = len(REGIONS) + 1
+
+
+@dataclass(frozen=True)
+class FocusTruth:
+    """One focus as a reader meets it; tuples are (anterior, posterior).
+
+    ``contrast`` is that of the uptake as asked, ``seen_contrast`` max(c / b) in each view;
+    ``pixels`` the area of its mask, ``share`` the share of the view's counts that it adds,
+    ``pixel`` the (row, column) of its centre. ``number`` is its value in the masks, ``lesion``
+    that of the same metastasis at every visit.
+    """
+
+    number: int
+    category: str
+    kind: str
+    region: str
+    side: str
+    position_mm: tuple[float, float, float]
+    size_mm: float
+    contrast: float
+    visible: tuple[bool, bool]
+    seen_contrast: tuple[float, float]
+    snr: tuple[float, float]
+    pixels: tuple[int, int]
+    share: tuple[float, float]
+    pixel: tuple[tuple[float, float], tuple[float, float]]
+    lesion: int = 0
+
+
+@dataclass(frozen=True)
+class Truth:
+    """All that is known about one simulated scan.
+
+    Attributes
+    ----------
+    lesions, findings : tuple of FocusTruth
+        Metastases; and what is hot or cold and not metastatic.
+    metastasis : (2, H, W) uint8
+        0 none, else the number of the metastasis (the strongest where they overlap; 255 for
+        every number above).
+    benign : (2, H, W) uint8
+        0 none, else the number of the finding.
+    regions : (2, H, W) uint8
+        0 none, 1-12 the skeletal regions in the order of `REGIONS`, 13 other bones.
+    expected : (2, H, W) float32
+        Noise-free counts per pixel.
+    """
+
+    lesions: tuple[FocusTruth, ...]
+    findings: tuple[FocusTruth, ...]
+    metastasis: NDArray[np.uint8] = field(repr=False)
+    benign: NDArray[np.uint8] = field(repr=False)
+    regions: NDArray[np.uint8] = field(repr=False)
+    expected: Array = field(repr=False)
+
+    @property
+    def masks(self) -> NDArray[np.bool_]:
+        """The reader's metastasis masks, (2, H, W)."""
+        return self.metastasis > 0
+
+
+def judge_foci(
+    foci: list[Focus],
+    seen: list[tuple[Patch, Patch]],
+    surroundings: Array,
+    projector: Projector,
+) -> tuple[tuple[FocusTruth, ...], NDArray[np.uint8]]:
+    """Apply the rule to a list of foci.
+
+    Parameters
+    ----------
+    foci : list of Focus
+    seen : list of (Patch, Patch)
+        Their primary counts in both views, in expected counts.
+    surroundings : (2, H, W) float32
+        Expected counts without them.
+    projector : Projector
+
+    Returns
+    -------
+    list and (2, H, W) uint8
+        What is known of each, and the number of the focus that each pixel belongs to.
+    """
+    numbers = np.zeros(surroundings.shape, np.uint8)
+    strongest = np.zeros_like(surroundings)
+    known = []
+    for number, (focus, patches) in enumerate(zip(foci, seen, strict=True), start=1):
+        views = []
+        for view, patch in enumerate(patches):
+            around = surroundings[view, patch.rows, patch.columns]
+            mask, contrast, snr = _outline(patch.values, around)
+            if focus.density is not None:
+                mask, contrast = _covered(focus, projector, view, patch), 0.0
+                visible = bool(mask.sum() >= LEAST_PIXELS)
+            else:
+                visible = (
+                    contrast >= LEAST_CONTRAST
+                    and snr >= LEAST_SNR
+                    and int(mask.sum()) >= LEAST_PIXELS
+                )
+            if visible:
+                here = strongest[view, patch.rows, patch.columns]
+                wins = mask & (patch.values >= here)
+                numbers[view, patch.rows, patch.columns][wins] = min(number, 255)
+                here[wins] = patch.values[wins]
+            total = float(surroundings[view].sum())
+            share = float(patch.values.sum()) / total if total > 0 else 0.0
+            views.append((visible, contrast, snr, int(mask.sum()) if visible else 0, share))
+        z_mm, x_mm = focus.position_mm[2], focus.position_mm[0]
+        known.append(
+            FocusTruth(
+                number=number,
+                category=focus.category,
+                kind=focus.kind,
+                region=focus.region,
+                side=focus.side,
+                position_mm=focus.position_mm,
+                size_mm=focus.size_mm,
+                contrast=focus.contrast,
+                visible=(views[0][0], views[1][0]),
+                seen_contrast=(views[0][1], views[1][1]),
+                snr=(views[0][2], views[1][2]),
+                pixels=(views[0][3], views[1][3]),
+                share=(views[0][4], views[1][4]),
+                pixel=projector.place(z_mm, x_mm),
+                lesion=focus.lesion,
+            )
+        )
+    return tuple(known), numbers
+
+
+def region_maps(
+    bone_activity: Array, region: NDArray[np.uint8], projector: Projector
+) -> NDArray[np.uint8]:
+    """Return the skeletal region that each pixel shows most of, (2, H, W) uint8.
+
+    Parameters
+    ----------
+    bone_activity : (Z, Y, X) float32
+        Normal activity in bone.
+    region : (Z, Y, X) uint8
+        0 none, 1-12 as in `REGIONS`, 13 other bones.
+    projector : Projector
+    """
+    strength = projector.flat_sums(bone_activity, region, OTHER_BONE + 1)
+    strength = ndimage.gaussian_filter(strength, (0, 0, 1.3, 1.3))
+    best = strength[:, 1:].argmax(axis=1)
+    maps = np.zeros(best.shape, np.uint8)
+    for view in range(2):
+        for number in range(1, OTHER_BONE + 1):
+            layer = strength[view, number]
+            lit = layer[layer > 0]
+            if lit.size == 0:
+                continue
+            least = REGION_SHARE * float(np.percentile(lit[lit > 0.05 * lit.max()], 75))
+            maps[view][(best[view] == number - 1) & (layer > least)] = number
+    return maps
+
+
+def _outline(c: Array, b: Array) -> tuple[NDArray[np.bool_], float, float]:
+    """Mask of the rule, contrast and signal to noise ratio of one focus in one view."""
+    peak = float(c.max()) if c.size else 0.0
+    if peak <= 0:
+        return np.zeros(c.shape, bool), 0.0, 0.0
+    floor = np.maximum(b, 1e-3)
+    above = c > np.maximum(PEAK_SHARE * peak, BACKGROUND_SHARE * floor)
+    labels, _ = ndimage.label(above, structure=np.ones((3, 3)))
+    at_peak = labels[np.unravel_index(int(c.argmax()), c.shape)]
+    if at_peak == 0:
+        return np.zeros(c.shape, bool), float((c / floor).max()), 0.0
+    mask = ndimage.binary_fill_holes(labels == at_peak)
+    contrast = float((c / floor)[c >= 0.7 * peak].max())
+    signal = float(c[mask].sum())
+    noise = float(np.sqrt((b + np.maximum(c, 0))[mask].sum() + 1e-9))
+    return mask, contrast, signal / noise
+
+
+def _covered(focus: Focus, projector: Projector, view: int, patch: Patch) -> NDArray[np.bool_]:
+    """Pixels whose rays lose a good part of their counts in an attenuating object."""
+    assert focus.density is not None
+    flat = np.zeros(projector.thickness_shape, np.float32)
+    z, _, x = focus.density.slices
+    flat[z, x] = focus.density.activity.sum(axis=1) * projector.voxel_mm
+    loss = 1 - np.exp(-projector.flatten(flat)[view] / projector.voxels_per_pixel)
+    covered: NDArray[np.bool_] = loss[patch.rows, patch.columns] > COLD_SHARE
+    return covered

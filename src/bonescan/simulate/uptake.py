@@ -1,0 +1,248 @@
+"""Normal uptake of Tc-99m phosphonates: activity per voxel in bone, soft tissue and organs.
+
+Levels are relative concentrations, 1 for an average vertebra. They and their patient-to-patient
+spread were set so that the views show what ten published pairs of normal-looking scans show
+(BS-80K, Huang et al. 2022), as ratios of regional medians: posterior lumbar spine 1; sacroiliac
+joints 1.2; ribs 0.4 with 0.2 between them; flank 0.18; skull 0.34; femoral shaft 0.18; thigh 0.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bonescan.simulate.anatomy import ORGANS, Anatomy
+from bonescan.simulate.sources import Array
+from bonescan.simulate.truth import OTHER_BONE, REGIONS
+from bonescan.simulate.zones import MARROW_SHARE, REGION_LEVELS, SOFT_LEVELS, ZONES, Zone
+
+#: The anatomy's names of regions that differ from those of the 12 regions.
+_REGION_NAMES = {
+    "cervical": "cervical_spine",
+    "thoracic": "thoracic_spine",
+    "lumbar": "lumbar_spine",
+    "mandible": "skull",
+}
+
+
+@dataclass(frozen=True)
+class Physiology:
+    """How one patient takes up the tracer.
+
+    Attributes
+    ----------
+    regions : mapping of str to float
+        Concentration in the bone of each of the anatomy's regions, relative to a vertebra.
+    zones : mapping of str to float
+        Factor on the extra uptake of each zone of `bonescan.simulate.zones`.
+    tissues : mapping of str to float
+        Concentration in soft tissue (``soft``, ``lung``) and organs, relative to a vertebra.
+    asymmetry : float
+        Log standard deviation between right and left.
+    texture : float
+        Relative standard deviation of the uptake inside a bone.
+    """
+
+    regions: Mapping[str, float]
+    zones: Mapping[str, float]
+    tissues: Mapping[str, float]
+    asymmetry: float = 0.06
+    texture: float = 0.10
+
+
+def draw_physiology(
+    rng: np.random.Generator, age_years: float, bmi: float, diffuse: float = 0.0
+) -> Physiology:
+    """Draw a patient's physiology.
+
+    ``diffuse`` (0 to 1) makes a superscan: the skeleton drains soft tissue and kidneys.
+    """
+    older = (age_years - 60) / 10
+    regions = {
+        name: level * float(np.exp(spread * rng.standard_normal()))
+        for name, (level, spread) in REGION_LEVELS.items()
+    }
+    # The skull and the appendicular skeleton each go up and down together.
+    skull, limbs = np.exp(0.30 * rng.standard_normal()), np.exp(0.18 * rng.standard_normal())
+    for name in ("skull", "mandible"):
+        regions[name] *= float(skull)
+    for name in ("femora", "lower legs", "forearms", "hands", "feet", "humeri", "patellae"):
+        regions[name] *= float(limbs)
+    zones = {
+        zone.name: float(np.exp(zone.spread * rng.standard_normal() + zone.aging * older))
+        for zone in ZONES
+    }
+    renal = float(np.exp(0.28 * rng.standard_normal() + 0.05 * older))  # poor clearance above 1
+    tissues = {
+        name: level * float(np.exp(spread * rng.standard_normal()))
+        for name, (level, spread) in SOFT_LEVELS.items()
+    }
+    drained = 1 - 0.8 * diffuse
+    for name in tissues:
+        tissues[name] *= drained * (renal if name != "bladder" else 1.0)
+    tissues["soft"] *= (bmi / 25) ** -0.35
+    if rng.random() < 0.85:  # stomach, gut and thyroid show only now and then
+        tissues["stomach"] = tissues["thyroid"] = tissues["gut"] = tissues["soft"]
+    return Physiology(regions, zones, tissues, float(rng.uniform(0.03, 0.08)))
+
+
+@dataclass(frozen=True)
+class BoneVoxels:
+    """Voxels that hold bone: ``index`` (n, 3) int z, y, x; their ``bone`` share; their region."""
+
+    index: NDArray[np.intp]
+    bone: Array
+    region: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Uptake:
+    """Normal activity of one patient.
+
+    Attributes
+    ----------
+    bone, other : (Z, Y, X) float32
+        Activity per voxel in bone, and in everything else.
+    region : (Z, Y, X) uint8
+        0 none, 1-12 skeletal regions, 13 other bones.
+    voxels : BoneVoxels
+    middle : mapping of int to float
+        Mean x of the bone of each region, in voxels.
+    """
+
+    bone: Array = field(repr=False)
+    other: Array = field(repr=False)
+    region: NDArray[np.uint8] = field(repr=False)
+    voxels: BoneVoxels = field(repr=False)
+    middle: Mapping[int, float] = field(default_factory=dict)
+    voxel_mm: float = 4.0
+
+    def voxels_of(self, region: int) -> BoneVoxels:
+        """Return the voxels of one region."""
+        keep = self.voxels.region == region
+        return BoneVoxels(self.voxels.index[keep], self.voxels.bone[keep], self.voxels.region[keep])
+
+    def side_at(self, centre: NDArray[np.float64], part_side: str) -> str:
+        """Return R, L or M for a point (z, y, x in voxels) in a bone of a side (M: single)."""
+        if part_side in ("R", "L"):
+            return part_side
+        z, y, x = (round(c) for c in centre)
+        offset = (centre[2] - self.middle.get(int(self.region[z, y, x]), centre[2])) * self.voxel_mm
+        if abs(offset) < 8.0:
+            return "M"
+        return "R" if offset < 0 else "L"
+
+
+def normal_uptake(anatomy: Anatomy, physiology: Physiology, rng: np.random.Generator) -> Uptake:
+    """Fill a body with the normal uptake of a patient."""
+    where = np.flatnonzero((anatomy.bone > 0.01) & (anatomy.part > 0))
+    index = np.stack(np.unravel_index(where, anatomy.part.shape), axis=1)
+    part = anatomy.part.ravel()[where]
+    bone = anatomy.bone.ravel()[where]
+    marrow = anatomy.marrow.ravel()[where]
+    level = _part_levels(anatomy, physiology, rng)[part]
+    level *= _zones(anatomy, physiology, rng, index, part)
+    level *= _texture(anatomy.part.shape, index, anatomy.voxel_mm, physiology.texture, rng)
+    activity = np.zeros(anatomy.part.size, np.float32)
+    activity[where] = level * (bone - (1 - MARROW_SHARE) * marrow)
+    region = _region_of_part(anatomy)[anatomy.part]
+    numbers = region.ravel()[where]
+    middle = {int(r): float(index[numbers == r, 2].mean()) for r in np.unique(numbers)}
+    return Uptake(
+        bone=activity.reshape(anatomy.part.shape),
+        other=_soft_tissue(anatomy, physiology, rng),
+        region=region,
+        voxels=BoneVoxels(index, bone, numbers),
+        middle=middle,
+        voxel_mm=anatomy.voxel_mm,
+    )
+
+
+def _region_of_part(anatomy: Anatomy) -> NDArray[np.uint8]:
+    numbers = np.zeros(256, np.uint8)
+    for index, part in enumerate(anatomy.parts):
+        if index == 0:
+            continue
+        name = _REGION_NAMES.get(part.region, part.region)
+        numbers[index] = REGIONS.index(name) + 1 if name in REGIONS else OTHER_BONE
+    return numbers
+
+
+def _part_levels(anatomy: Anatomy, physiology: Physiology, rng: np.random.Generator) -> Array:
+    """Concentration of each part: its region's, its own, and a little for its side."""
+    levels = np.zeros(256, np.float32)
+    sides: dict[tuple[str, str], float] = {}
+    for index, part in enumerate(anatomy.parts):
+        if index == 0:
+            continue
+        key = (part.region, part.side)
+        if key not in sides:
+            sides[key] = float(physiology.asymmetry * rng.standard_normal())
+        own = 0.07 * rng.standard_normal()
+        levels[index] = physiology.regions[part.region] * np.exp(sides[key] + own)
+    return levels
+
+
+def _zones(
+    anatomy: Anatomy,
+    physiology: Physiology,
+    rng: np.random.Generator,
+    index: NDArray[np.intp],
+    part: NDArray[np.uint8],
+) -> Array:
+    """Extra uptake near joints, ends and edges, as a factor for each bone voxel."""
+    factor = np.ones(len(index), np.float32)
+    regions = np.array([p.region for p in anatomy.parts])
+    place = (index + 0.5) * anatomy.voxel_mm
+    z = place[:, 0]
+    for zone in ZONES:
+        gain = zone.gain * physiology.zones[zone.name]
+        allowed = np.isin(regions, zone.regions) if zone.regions else np.ones(len(regions), bool)
+        for point in _points(anatomy, zone):
+            here = gain * float(np.exp(1.2 * physiology.asymmetry * rng.standard_normal()))
+            low, high = np.searchsorted(z, (point[0] - 3 * zone.sigma, point[0] + 3 * zone.sigma))
+            near = place[low:high] - point
+            weight = np.exp(-0.5 * (near**2).sum(axis=1) / zone.sigma**2)
+            factor[low:high] += (here * weight * allowed[part[low:high]]).astype(np.float32)
+    return np.maximum(factor, 0.05)
+
+
+def _points(anatomy: Anatomy, zone: Zone) -> list[NDArray[np.float64]]:
+    names = [f"{place}{side}" for place in zone.places for side in ("", " R", " L")]
+    return [np.array(anatomy.landmarks[n]) for n in names if n in anatomy.landmarks]
+
+
+def _texture(
+    shape: tuple[int, ...],
+    index: NDArray[np.intp],
+    voxel_mm: float,
+    amount: float,
+    rng: np.random.Generator,
+) -> Array:
+    """Smooth random texture of mean 1 at the bone voxels: half coarse (40 mm), half fine."""
+    total = np.zeros(len(index), np.float32)
+    for cell_mm, share in ((36.0, 0.75), (12.0, 0.66)):
+        step = cell_mm / voxel_mm
+        size = [int(np.ceil(n / step)) + 2 for n in shape]
+        noise = rng.standard_normal(size, dtype=np.float32)
+        at = index.T / step + 0.5
+        total += share * 1.6 * ndimage.map_coordinates(noise, at, order=1, mode="nearest")
+    textured: Array = np.exp(amount * total).astype(np.float32)
+    return textured
+
+
+def _soft_tissue(anatomy: Anatomy, physiology: Physiology, rng: np.random.Generator) -> Array:
+    tissues = physiology.tissues
+    table = np.full(len(ORGANS), tissues["soft"], np.float32)
+    for number, organ in enumerate(ORGANS):
+        name = organ.split(" right")[0].split(" left")[0]
+        if name in tissues:
+            table[number] = tissues[name] * float(np.exp(0.06 * rng.standard_normal()))
+    activity = table[anatomy.organ] * anatomy.body
+    activity[anatomy.lung] = tissues["lung"]
+    activity *= 1 - anatomy.bone
+    return activity.astype(np.float32)

@@ -1,0 +1,129 @@
+"""Vendors as parameter sets: what their cameras do to the picture and to the DICOM header.
+
+The GE figures are those of a Discovery 670 study (pixel 2.40112 mm, velocity 4.43 mm/s, window
+129.96-151.04 keV) and a Millennium MG picture (2.26 mm); the others are plausible settings of
+their kind, not measurements of a product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from bonescan.simulate.camera import LEGP, LEHR, Camera, Collimator
+
+ViewHint = Literal["code", "legacy code", "code without meaning", "private text", "none"]
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One make of camera.
+
+    ``pixel_mm`` are the spacings that it is used with; ``velocity_mm_s`` the range of table
+    velocities; ``window_kev`` the energy window; ``view_hint`` how the header tells the views;
+    ``posterior_first`` puts the posterior frame first (its Detector Vector tells).
+    """
+
+    key: str
+    manufacturer: str
+    model: str
+    software: str
+    pixel_mm: tuple[float, ...]
+    velocity_mm_s: tuple[float, float]
+    window_kev: tuple[float, float]
+    collimators: tuple[Collimator, ...] = (LEHR,)
+    intrinsic_fwhm_mm: float = 3.8
+    view_hint: ViewHint = "code"
+    posterior_first: bool = False
+    technique: str = "1PS"
+
+
+VENDORS: dict[str, Vendor] = {
+    vendor.key: vendor
+    for vendor in (
+        Vendor(
+            "ge-discovery", "GE MEDICAL SYSTEMS", "Discovery NM/CT 670", "1.0",
+            (2.40112,), (2.2, 4.43), (129.96, 151.04),
+        ),
+        Vendor(
+            "ge-infinia", "GE MEDICAL SYSTEMS", "INFINIA", "2.0",
+            (2.26,), (2.0, 3.4), (126.45, 154.56), view_hint="private text",
+        ),
+        Vendor(
+            "ge-millennium", "GE MEDICAL SYSTEMS", "Millennium MG", "1.0",
+            (2.26,), (1.67, 2.7), (126.0, 154.0), (LEHR, LEGP), 4.0, "none", technique="MSP",
+        ),
+        Vendor(
+            "siemens-symbia", "SIEMENS NM", "Symbia T2", "6.5",
+            (2.3976, 2.7974), (2.2, 3.8), (129.5, 150.5), view_hint="code without meaning",
+        ),
+        Vendor(
+            "siemens-ecam", "SIEMENS NM", "e.cam", "5.0",
+            (2.3976,), (1.7, 3.0), (129.5, 150.5), (LEHR, LEGP), 3.9, "private text",
+        ),
+        Vendor(
+            "philips-brightview", "Philips Medical Systems", "BrightView XCT", "2.5",
+            (2.0, 2.33), (2.0, 3.6), (126.45, 154.56), intrinsic_fwhm_mm=3.6,
+            view_hint="legacy code", posterior_first=True,
+        ),
+    )
+}  # fmt: skip
+
+#: Vendors of each preset with the chance of each. The paper's scans come from GE cameras.
+PRESET_VENDORS: dict[str, tuple[tuple[str, float], ...]] = {
+    "paper": (("ge-discovery", 0.6), ("ge-infinia", 0.3), ("ge-millennium", 0.1)),
+    "screening": (
+        ("ge-discovery", 0.35), ("ge-infinia", 0.15), ("ge-millennium", 0.10),
+        ("siemens-symbia", 0.20), ("siemens-ecam", 0.08), ("philips-brightview", 0.12),
+    ),
+}  # fmt: skip
+PRESET_VENDORS["followup"] = PRESET_VENDORS["screening"]
+
+#: Median and log standard deviation of the counts of an anterior view, by preset.
+PRESET_COUNTS: dict[str, tuple[float, float]] = {
+    "paper": (900e3, 0.25),
+    "screening": (650e3, 0.50),
+    "followup": (750e3, 0.30),
+}
+COUNTS_RANGE = (200e3, 3600e3)
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """A camera of a vendor, set up for one scan. ``velocity_mm_s`` is the table's."""
+
+    vendor: Vendor
+    camera: Camera
+    velocity_mm_s: float
+
+
+def draw_acquisition(
+    rng: np.random.Generator, preset: str, height_mm: float, counts: float | None = None
+) -> Acquisition:
+    """Draw a vendor, its camera and the counts of a scan for a patient of a given height."""
+    names, chances = zip(*PRESET_VENDORS[preset], strict=True)
+    vendor = VENDORS[names[int(rng.choice(len(names), p=np.array(chances)))]]
+    pixel = vendor.pixel_mm[int(rng.integers(len(vendor.pixel_mm)))]
+    median, spread = PRESET_COUNTS[preset]
+    drawn = float(np.clip(median * np.exp(spread * rng.standard_normal()), *COUNTS_RANGE))
+    room = 1024 * pixel - height_mm
+    camera = Camera(
+        pixel_mm=pixel,
+        collimator=vendor.collimators[int(rng.integers(len(vendor.collimators)))],
+        intrinsic_fwhm_mm=vendor.intrinsic_fwhm_mm * float(rng.uniform(0.95, 1.08)),
+        anterior_gap_mm=float(rng.uniform(20, 55)),
+        posterior_gap_mm=float(rng.uniform(35, 65)),
+        contouring=bool(rng.random() < 0.75),
+        table_transmission=float(rng.uniform(0.86, 0.94)),
+        scatter=float(rng.normal(0.26, 0.025)),
+        background=float(np.exp(rng.normal(-5.5, 1.3))),
+        uniformity=float(rng.uniform(0.003, 0.012)),
+        counts=drawn,
+        top_mm=float(rng.uniform(0.08, 0.30) * max(room, 100.0)),
+        shift_mm=float(rng.normal(0, 9)),
+    )
+    if counts is not None:
+        camera = replace(camera, counts=counts)
+    return Acquisition(vendor, camera, float(rng.uniform(*vendor.velocity_mm_s)))

@@ -1,0 +1,121 @@
+"""The tables of normal uptake: levels by region, zones of more uptake, soft tissue and organs.
+
+Everything is relative to an average vertebra. Columns are explained beside each table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Uptake of a marrow cavity, as a share of that of the bone around it.
+MARROW_SHARE = 0.12
+
+#: Region of the anatomy: level, log standard deviation between patients.
+REGION_LEVELS: dict[str, tuple[float, float]] = {
+    "skull": (0.45, 0.15),
+    "mandible": (0.40, 0.20),
+    "cervical": (1.00, 0.15),
+    "thoracic": (1.00, 0.08),
+    "lumbar": (1.00, 0.10),
+    "sacrum": (0.75, 0.12),
+    "ribs": (0.80, 0.14),
+    "sternum": (1.10, 0.20),
+    "clavicles": (0.60, 0.15),
+    "scapulae": (0.60, 0.15),
+    "humeri": (0.40, 0.12),
+    "forearms": (0.40, 0.15),
+    "hands": (0.45, 0.25),
+    "pelvis": (0.75, 0.10),
+    "femora": (0.30, 0.12),
+    "patellae": (0.45, 0.30),
+    "lower legs": (0.30, 0.15),
+    "feet": (0.35, 0.25),
+}
+
+
+@dataclass(frozen=True)
+class Zone:
+    """Bone near a landmark takes up more: ``1 + gain * exp(-d^2 / 2 sigma^2)``, sigma in mm.
+
+    ``spread`` is the log standard deviation of the gain between patients, ``aging`` its log
+    change per decade above 60 years; ``regions`` limits the zone to bones of these regions.
+    """
+
+    name: str
+    places: tuple[str, ...]
+    sigma: float
+    gain: float
+    regions: tuple[str, ...] = ()
+    spread: float = 0.25
+    aging: float = 0.0
+
+
+def _named(name: str, numbers: range) -> tuple[str, ...]:
+    return tuple(f"{name} {number}" for number in numbers)
+
+
+ZONES: tuple[Zone, ...] = (
+    Zone("sacroiliac joints", ("sacroiliac joint",), 15, 1.2, ("pelvis", "sacrum"), 0.25),
+    Zone("iliac spines", ("anterior superior iliac spine",), 24, 0.7, ("pelvis",), 0.3),
+    Zone("iliac crests", ("iliac crest",), 26, 0.3, ("pelvis",), 0.3),
+    Zone("acetabular roofs", ("acetabular roof",), 18, 0.6, ("pelvis",), 0.25),
+    Zone("hips", ("hip",), 26, 0.5, ("femora",), 0.25),
+    Zone("trochanters", ("greater trochanter",), 20, 0.4, ("femora",), 0.25),
+    Zone("ischia", ("ischial tuberosity",), 20, 0.3, ("pelvis",), 0.3),
+    Zone("pubis", ("pubic symphysis",), 16, 0.3, ("pelvis",), 0.35),
+    Zone("sternoclavicular joints", ("sternoclavicular joint",), 12, 0.9,
+         ("sternum", "clavicles"), 0.35, 0.05),
+    Zone("manubriosternal joint", ("manubriosternal joint",), 10, 0.4, ("sternum",), 0.5),
+    Zone("acromioclavicular joints", ("acromioclavicular joint",), 13, 1.0,
+         ("scapulae", "clavicles"), 0.35, 0.10),
+    Zone("acromia", ("acromion",), 14, 0.8, ("scapulae",), 0.3, 0.08),
+    Zone("coracoids", ("coracoid",), 10, 0.8, ("scapulae",), 0.3),
+    Zone("shoulders", ("glenohumeral joint",), 20, 0.9, ("scapulae", "humeri"), 0.3, 0.08),
+    Zone("tubercles", ("greater tubercle",), 16, 0.6, ("humeri",), 0.3),
+    Zone("scapular tips", ("scapular tip",), 14, 0.5, ("scapulae",), 0.35),
+    Zone("elbows", ("elbow",), 20, 0.8, ("humeri", "forearms"), 0.3, 0.05),
+    Zone("wrists", ("wrist", "first carpometacarpal joint"), 17, 0.8,
+         ("forearms", "hands"), 0.4, 0.1),
+    Zone("knees", ("knee medial", "knee lateral"), 22, 1.3, ("femora", "lower legs"), 0.4, 0.12),
+    Zone("patellae", ("patella",), 14, 0.8, ("patellae",), 0.4, 0.1),
+    Zone("tibial heads", ("tibial tuberosity",), 20, 0.4, ("lower legs",), 0.3),
+    Zone("ankles", ("ankle",), 20, 0.8, ("lower legs", "feet"), 0.4, 0.05),
+    Zone("subtalar joints", ("subtalar joint", "midfoot"), 17, 0.6, ("feet",), 0.45, 0.05),
+    Zone("toes", _named("metatarsophalangeal joint", range(1, 3)), 10, 0.6, ("feet",), 0.5, 0.1),
+    Zone("lower facets", ("facet L3-L4", "facet L4-L5", "facet L5-S1"), 11, 0.35,
+         ("lumbar", "sacrum"), 0.5, 0.1),
+    Zone("upper facets", ("facet T12-L1", "facet L1-L2", "facet L2-L3"), 10, 0.25, ("lumbar",),
+         0.4, 0.05),
+    Zone("neck", ("facet C3-C4", "facet C4-C5", "facet C5-C6", "facet C6-C7"), 11, 0.4,
+         ("cervical",), 0.5, 0.1),
+    Zone("costochondral ends", _named("costochondral", range(2, 11)), 14, 0.5, ("ribs",), 0.35),
+    Zone("costovertebral joints", _named("costovertebral", range(1, 13)), 10, 0.2,
+         ("ribs", "thoracic"), 0.3),
+    Zone("nose", ("nasal cavity",), 17, 1.6, ("skull",), 0.4),
+    Zone("sinuses", ("maxillary sinus",), 14, 0.8, ("skull",), 0.4),
+    Zone("skull base", ("sphenoid sinus",), 26, 1.0, ("skull",), 0.3),
+    Zone("teeth", ("upper teeth", "lower teeth", "upper molars", "lower molars"), 11, 0.7,
+         ("skull", "mandible"), 0.5),
+    Zone("jaw joints", ("temporomandibular joint",), 10, 0.6, ("skull", "mandible"), 0.4),
+    Zone("chin", ("chin",), 14, 0.4, ("mandible",), 0.4),
+)  # fmt: skip
+
+#: Soft tissue and organs: level, log standard deviation between patients.
+SOFT_LEVELS: dict[str, tuple[float, float]] = {
+    "soft": (0.045, 0.18),
+    "lung": (0.018, 0.15),
+    "kidney": (0.55, 0.40),
+    "bladder": (1.2, 0.9),
+    "liver": (0.055, 0.15),
+    "heart": (0.07, 0.15),
+    "spleen": (0.06, 0.2),
+    "great vessels": (0.08, 0.15),
+    "gut": (0.06, 0.25),
+    "stomach": (0.07, 0.3),
+    "thyroid": (0.18, 0.5),
+    "breast": (0.06, 0.35),
+    "nasal cavity": (0.30, 0.4),
+    "mouth": (0.12, 0.4),
+    "genitals": (0.08, 0.3),
+    "brain": (0.02, 0.2),
+}
