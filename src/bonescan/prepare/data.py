@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from pydantic import ValidationError
 from bonescan import __version__
 from bonescan.config import CanvasSettings, Frozen
 from bonescan.errors import BadInput
+from bonescan.files import write_whole
 from bonescan.scan import Canvas, Flag, Placement, ViewName
 
 #: Raised when the meaning of the files changes; readers refuse another one.
@@ -282,25 +282,6 @@ def write_index(
     )
     text = json.dumps(index.model_dump(mode="json"), indent=1)
     write_whole(folder / "data.json", f"{text}\n".encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file aside and rename it, so that it is never half there.
-
-    Raises
-    ------
-    BadInput
-        If the disk is full or the folder cannot be written.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        reason = error.strerror or "write error"
-        raise BadInput(f"{path}: cannot be written ({reason}); free or change the disk") from error
 
 
 def _load(path: Path, name: str) -> NDArray[Any]:
