@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,9 +81,16 @@ def read_folds(path: Path) -> tuple[Fold, ...]:
     """
     try:
         items = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(
-            Fold(**{k: tuple(v) if isinstance(v, list) else v for k, v in item.items()})
-            for item in items
-        )
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return tuple(_fold_from(item) for item in items)
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise BadInput(f"{path}: is no list of folds ({error}); train again") from error
+
+
+def _fold_from(item: dict[str, Any]) -> Fold:
+    return Fold(
+        number=int(item["number"]),
+        train=tuple(item["train"]),
+        validation=tuple(item["validation"]),
+        test=tuple(item["test"]),
+        train_negatives=tuple(item["train_negatives"]),
+    )

@@ -1,0 +1,91 @@
+"""Where a run's first weights come from: chance, a VGG19 file that the user holds, or a package."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from bonescan.config import InitSettings
+from bonescan.errors import BadInput, BadSettings
+from bonescan.models import DoubleUNet, Network
+from bonescan.package import Package
+from bonescan.train.checkpoints import load_checkpoint
+
+
+def initialise(network: Network, settings: InitSettings) -> None:
+    """Fill a freshly built network as the settings say; ``fresh`` leaves it as it is.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read or its weights have other shapes.
+    BadSettings
+        If VGG19 weights are given to a network without a VGG19 encoder.
+    """
+    if settings.kind == "package":
+        load_package_weights(network, settings.path)
+    elif settings.kind == "vgg19":
+        if not isinstance(network, DoubleUNet):
+            raise BadSettings("init.kind: vgg19 weights fit the model double_unet only")
+        load_vgg19_weights(network, settings.path)
+
+
+def load_package_weights(network: Network, folder: Path) -> None:
+    """Start from the weights of a model package; every tensor must fit."""
+    package = Package.load(folder)
+    weights = load_file(package.weights_path)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BadInput(
+            f"{package.weights_path}: holds a {package.card.model.kind} with "
+            f"{len(package.card.classes)} classes, which does not fit these settings; "
+            "set model and mask as in the package's card"
+        ) from error
+
+
+def load_vgg19_weights(network: DoubleUNet, path: Path) -> None:
+    """Fill the first encoder from torchvision-style weights (``features.N.weight``, ``.bias``).
+
+    The classifier's weights, where the file has them, are left out; so are batch-norm variants.
+    """
+    weights = _read_weights(path)
+    numbers = sorted(
+        int(found.group(1))
+        for found in (re.fullmatch(r"features\.(\d+)\.weight", name) for name in weights)
+        if found
+    )
+    convolutions = network.encoder1.convolutions
+    if len(numbers) != len(convolutions):
+        raise BadInput(
+            f"{path}: holds {len(numbers)} features.N.weight, VGG19 has {len(convolutions)}; "
+            "give torchvision-style VGG19 weights without batch norm"
+        )
+    for number, convolution in zip(numbers, convolutions, strict=True):
+        weight = weights[f"features.{number}.weight"]
+        if weight.shape != convolution.weight.shape:
+            raise BadInput(
+                f"{path}: features.{number}.weight has shape {tuple(weight.shape)}, needed is "
+                f"{tuple(convolution.weight.shape)}; set model.width to 1 and give VGG19 weights"
+            )
+        with torch.no_grad():
+            convolution.weight.copy_(weight)
+            if convolution.bias is not None:
+                convolution.bias.copy_(weights[f"features.{number}.bias"])
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if path.suffix != ".safetensors":
+        return load_checkpoint(path)
+    try:
+        weights: dict[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(
+            f"{path}: cannot be read as safetensors ({error}); check the path"
+        ) from error
+    return weights
