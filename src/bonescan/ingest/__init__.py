@@ -1,0 +1,7 @@
+"""From files to scans: DICOM, pictures, folders and zips in, `Scan` out."""
+
+from bonescan.ingest.loading import load_files, load_study
+from bonescan.ingest.sources import Failure, Study
+from bonescan.ingest.studies import FoundStudies, find_studies
+
+__all__ = ["Failure", "FoundStudies", "Study", "find_studies", "load_files", "load_study"]

@@ -1,0 +1,314 @@
+"""One DICOM file: which pictures of the patient it holds, and its facts about the acquisition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from bonescan.errors import BadInput, NotABoneScan
+from bonescan.ingest import energy, headers, views
+from bonescan.ingest.outline import bodies_in
+from bonescan.ingest.pixels import NM_STORAGE, check_matrix, decode
+from bonescan.ingest.sources import Picture, SourceFile
+from bonescan.scan import Acquisition, Flag, Identity
+
+#: Image Type, value 3, of studies that are no planar scan.
+_OTHER_TYPES = {
+    "TOMO": "a tomographic (SPECT) acquisition",
+    "GATED TOMO": "a tomographic (SPECT) acquisition",
+    "RECON TOMO": "a tomographic (SPECT) reconstruction",
+    "RECON GATED TOMO": "a tomographic (SPECT) reconstruction",
+    "DYNAMIC": "a dynamic study",
+    "GATED": "a gated study",
+}
+
+#: Modalities whose single pictures may show a planar bone scan; the others are refused.
+_MODALITIES = {"NM", "OT", "SC", "XC", "ST", ""}
+
+#: Pixel spacings, mm, that a whole-body camera's matrix can have; real ones have 1 to 5.
+_SPACING_MM = (0.2, 20.0)
+
+
+class NoPicture(BadInput):
+    """A DICOM object that by its kind shows nothing: a report, a segmentation, a directory."""
+
+
+def describe(path: Path, origin: Path) -> SourceFile:
+    """Read a DICOM file's header, and its pixels only where the layout depends on them.
+
+    Raises
+    ------
+    BadInput
+        If the file is damaged or has no pixel data (`NoPicture` where none is expected).
+    NotABoneScan
+        If the header tells that it is another kind of image.
+    """
+    dataset = headers.read_dataset(path, origin, pixels=False)
+    _check_kind(dataset, origin)
+    rows = int(headers.number(dataset, "Rows") or 0)
+    columns = int(headers.number(dataset, "Columns") or 0)
+    frames = int(headers.number(dataset, "NumberOfFrames") or 1)
+    check_matrix(origin, rows, columns, frames)
+    pictures, flags = _pictures(dataset, path, origin, frames, rows, columns)
+    instance = headers.number(dataset, "InstanceNumber")
+    return SourceFile(
+        path=path,
+        origin=origin,
+        kind="dicom",
+        rows=rows,
+        columns=columns,
+        pictures=pictures,
+        study_uid=headers.uid(dataset, "StudyInstanceUID"),
+        series_uid=headers.uid(dataset, "SeriesInstanceUID"),
+        sop_instance_uid=headers.uid(dataset, "SOPInstanceUID"),
+        sop_class_uid=headers.uid(dataset, "SOPClassUID"),
+        patient_id=headers.text(dataset, "PatientID"),
+        acquired=(_acquired(dataset), int(instance or 0)),
+        flags=flags,
+    )
+
+
+def _check_kind(dataset: Dataset, origin: Path) -> None:
+    """Refuse what its header says is something else than a planar bone scan."""
+    modality = headers.text(dataset, "Modality").upper()
+    if "Rows" not in dataset:
+        if "DirectoryRecordSequence" in dataset or modality in {"SR", "DOC", "PR", "KO", "PLAN"}:
+            raise NoPicture(f"{origin}: holds no picture (modality {modality or 'none'})")
+        raise BadInput(f"{origin}: Rows and Pixel Data are missing; export the study with pixels")
+    if modality in {"SEG", "PR"}:
+        raise NoPicture(f"{origin}: is a segmentation or presentation state, not a scan")
+    if modality not in _MODALITIES:
+        raise NotABoneScan(
+            f"{origin}: Modality is {modality}, not NM; give the planar whole-body bone scan"
+        )
+    kinds = [kind.upper() for kind in headers.texts(dataset, "ImageType")]
+    kind = kinds[2] if len(kinds) > 2 else ""
+    if kind in _OTHER_TYPES:
+        raise NotABoneScan(
+            f"{origin}: Image Type is {kind}, {_OTHER_TYPES[kind]}; "
+            "give the planar whole-body bone scan"
+        )
+
+
+def _pictures(
+    dataset: Dataset, path: Path, origin: Path, frames: int, rows: int, columns: int
+) -> tuple[tuple[Picture, ...], tuple[Flag, ...]]:
+    windows = [energy.window_of(dataset, frame) for frame in range(1, frames + 1)]
+    kept, flags = _photopeak_frames(windows)
+    named = [frame for frame in kept if not _is_derived(dataset, frame, frames)]
+    if len(named) < len(kept):
+        flags += (derived_flag([frame for frame in kept if frame not in named]),)
+    if not named:
+        raise BadInput(
+            f"{origin}: holds only a picture computed from views (geometric mean); "
+            "give the original anterior and posterior views"
+        )
+    pictures = tuple(_picture(dataset, frame, frames, windows[frame - 1]) for frame in named)
+    if len(pictures) == 1:
+        picture = pictures[0]
+        if may_be_composite(rows, columns):
+            grey = decode(headers.read_dataset(path, origin), origin).grey[picture.frame - 1]
+            crops = bodies_in(grey)
+            if len(crops) > 1:
+                return tuple(
+                    Picture(picture.frame, crop, window=picture.window) for crop in crops
+                ), (*flags, composite_flag(len(crops), rows, columns))
+        clue = picture.clue or views.clue_of_file(dataset, origin)
+        pictures = (
+            Picture(
+                picture.frame, None, clue, picture.detector, picture.angle_view, picture.window
+            ),
+        )
+    return pictures, flags
+
+
+def _picture(dataset: Dataset, frame: int, frames: int, window: energy.EnergyWindow) -> Picture:
+    detector = views.detector_item(dataset, frame)
+    return Picture(
+        frame=frame,
+        clue=views.clue_of_frame(dataset, frame, frames),
+        detector=views.detector_of(dataset, frame),
+        angle_view=views.start_angle_view(headers.number(detector, "StartAngle")),
+        window=window,
+    )
+
+
+def _photopeak_frames(
+    windows: Sequence[energy.EnergyWindow],
+) -> tuple[list[int], tuple[Flag, ...]]:
+    """Return the frames (from 1) of the energy window that holds 140.5 keV."""
+    frames = list(range(1, len(windows) + 1))
+    by_number = {window.number: window for window in windows}
+    if len(by_number) < 2:
+        return frames, ()
+    holding = [number for number, window in by_number.items() if window.holds_photopeak]
+    told = bool(holding)
+    chosen = min(holding) if told else min(by_number)
+    kept = [frame for frame in frames if windows[frame - 1].number == chosen]
+    others = ", ".join(str(window) for number, window in by_number.items() if number != chosen)
+    if told:
+        message = (
+            f"{len(by_number)} energy windows: {by_number[chosen]} holds the 140.5 keV photopeak "
+            f"and is read, {others} is not"
+        )
+        return kept, (Flag("several-energy-windows", message, "info"),)
+    message = (
+        f"{len(by_number)} energy windows and none described as holding 140.5 keV: "
+        f"{by_number[chosen]} is read, {others} is not; check that it is the photopeak"
+    )
+    return kept, (Flag("several-energy-windows", message),)
+
+
+def _is_derived(dataset: Dataset, frame: int, frames: int) -> bool:
+    """Tell from text whether a frame is computed from views, such as the geometric mean."""
+    code = views.detector_item(dataset, frame)
+    meanings = [
+        headers.text(item, "CodeMeaning") for item in headers.items(code, "ViewCodeSequence")
+    ]
+    names = headers.private_texts(dataset, 0x0011, 0x12, views.GE)
+    found = meanings + ([names[frame - 1]] if len(names) == frames else [])
+    if frames == 1:
+        found += [
+            headers.text(dataset, keyword)
+            for keyword in ("SeriesDescription", "ImageComments", "ImageID")
+        ]
+        found += headers.texts(dataset, "ImageType")[2:]
+    return any(views.is_derived(part) for part in found)
+
+
+def derived_flag(frames: Sequence[int]) -> Flag:
+    """Say which frames were left out because they are computed from the views."""
+    shown = ", ".join(str(frame) for frame in frames)
+    return Flag(
+        "derived-frame",
+        f"frame {shown} is computed from the views (geometric mean) and is not read",
+        "info",
+    )
+
+
+def composite_flag(count: int, rows: int, columns: int) -> Flag:
+    """Say that one frame showed several bodies and was cut."""
+    return Flag(
+        "composite-frame",
+        f"one {rows} x {columns} frame shows {count} bodies and was cut between them",
+        "info",
+    )
+
+
+def may_be_composite(rows: int, columns: int) -> bool:
+    """Tell whether a frame is too wide, or too tall, to be sure that it shows a single body."""
+    return columns > 0.4 * rows or rows > 5 * columns
+
+
+def _acquired(dataset: Dataset) -> str:
+    whole = headers.text(dataset, "AcquisitionDateTime")
+    if whole:
+        return whole
+    for kind in ("Acquisition", "Content", "Series"):
+        time = headers.text(dataset, f"{kind}Time")
+        if time:
+            return headers.text(dataset, f"{kind}Date") + time
+    return ""
+
+
+def pixel_spacing(dataset: Dataset) -> tuple[float, float] | None:
+    """Return (row, column) spacing in mm from the first attribute that has a usable one.
+
+    In this order: Pixel Spacing, then for pictures of other kinds Imager Pixel Spacing and Nominal
+    Scanned Pixel Spacing, the Pixel Measures of enhanced objects, and GE's field of view over the
+    matrix, (0011,xx57), where it gives square pixels.
+    """
+    measures = [
+        measure
+        for group in headers.items(dataset, "SharedFunctionalGroupsSequence")
+        for measure in headers.items(group, "PixelMeasuresSequence")
+    ]
+    candidates = [
+        headers.numbers(dataset, "PixelSpacing"),
+        headers.numbers(dataset, "ImagerPixelSpacing"),
+        headers.numbers(dataset, "NominalScannedPixelSpacing"),
+        *(headers.numbers(measure, "PixelSpacing") for measure in measures),
+        _ge_spacing(dataset),
+    ]
+    for found in candidates:
+        if len(found) == 2 and all(_SPACING_MM[0] <= value <= _SPACING_MM[1] for value in found):
+            return found[0], found[1]
+    return None
+
+
+def _ge_spacing(dataset: Dataset) -> tuple[float, ...]:
+    fields = headers.private_texts(dataset, 0x0011, 0x57, views.GE)
+    rows, columns = headers.positive(dataset, "Rows"), headers.positive(dataset, "Columns")
+    try:
+        across, along = float(fields[0]), float(fields[1])
+    except (IndexError, ValueError):
+        return ()
+    if not rows or not columns:
+        return ()
+    spacing = (along / rows, across / columns)
+    square = abs(spacing[0] - spacing[1]) <= 0.02 * spacing[1]
+    return spacing if square else ()
+
+
+def acquisition_of(dataset: Dataset, frame: int, *, true_counts: bool) -> Acquisition:
+    """Return how the scan was taken, as far as the header tells."""
+    detector = views.detector_item(dataset, frame)
+    milliseconds = headers.positive(dataset, "ActualFrameDuration")
+    counts = headers.positive(dataset, "CountsAccumulated")
+    name = headers.text(detector, "CollimatorGridName") or headers.text(detector, "CollimatorType")
+    return Acquisition(
+        tracer=energy.tracer_of(dataset),
+        velocity_mm_s=headers.positive(dataset, "ScanVelocity"),
+        duration_s=milliseconds / 1000 if milliseconds else None,
+        counts_accumulated=int(counts) if counts else None,
+        manufacturer=headers.text(dataset, "Manufacturer") or None,
+        camera=headers.text(dataset, "ManufacturerModelName") or None,
+        collimator=name or headers.text(dataset, "CollimatorGridName") or None,
+        study_date=headers.text(dataset, "StudyDate")
+        or headers.text(dataset, "AcquisitionDate")
+        or headers.text(dataset, "SeriesDate")
+        or None,
+        true_counts=true_counts,
+    )
+
+
+def identity_of(dataset: Dataset) -> Identity:
+    """Return patient and study as the header names them."""
+    return Identity(
+        patient_id=headers.text(dataset, "PatientID"),
+        patient_name=headers.text(dataset, "PatientName"),
+        sex=headers.text(dataset, "PatientSex"),
+        birth_date=headers.text(dataset, "PatientBirthDate"),
+        accession_number=headers.text(dataset, "AccessionNumber"),
+        study_uid=headers.uid(dataset, "StudyInstanceUID"),
+        series_uid=headers.uid(dataset, "SeriesInstanceUID"),
+        study_id=headers.text(dataset, "StudyID"),
+    )
+
+
+def is_nm_object(dataset: Dataset) -> bool:
+    """Tell whether an object is of the Nuclear Medicine Image Storage class."""
+    return headers.uid(dataset, "SOPClassUID") == NM_STORAGE
+
+
+def is_geometric_mean(
+    frame: NDArray[np.float32], anterior: NDArray[np.float32], posterior: NDArray[np.float32]
+) -> bool:
+    """Tell whether a frame is the geometric mean of two views, one of them mirrored or not.
+
+    Parameters
+    ----------
+    frame, anterior, posterior : (H, W) float32
+        Equal shapes, counts per pixel.
+    """
+    if not frame.shape == anterior.shape == posterior.shape or not frame.any():
+        return False
+    for turned in (posterior[:, ::-1], posterior):
+        mean = np.sqrt(anterior * turned)
+        if mean.any() and np.corrcoef(frame.ravel(), mean.ravel())[0, 1] > 0.99:
+            return True
+    return False

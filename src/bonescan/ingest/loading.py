@@ -1,0 +1,160 @@
+"""Load a study that was found: pixels, facts and every doubt, as a `Scan`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from bonescan.errors import BadInput
+from bonescan.ingest import dicom, headers, pictures, pixels, quality
+from bonescan.ingest.appearance import appearance_of
+from bonescan.ingest.pixels import Frames
+from bonescan.ingest.resolve import cut
+from bonescan.ingest.sources import NamedPicture, SourceFile, Study
+from bonescan.ingest.studies import find_studies
+from bonescan.scan import Acquisition, Crop, Flag, Identity, Scan, View, ViewName
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A source file with its pixels decoded; ``dataset`` is None for a picture."""
+
+    source: SourceFile
+    frames: Frames
+    dataset: Dataset | None
+
+
+def load_study(study: Study) -> Scan:
+    """Load a study's views and judge their quality.
+
+    Parameters
+    ----------
+    study : Study
+        From `find_studies`, whose context must still be open if the study came from a zip.
+
+    Returns
+    -------
+    Scan
+        With flags for every doubt; see `bonescan.ingest.quality` for their codes.
+
+    Raises
+    ------
+    BadInput
+        If a file is damaged, or a view is empty.
+    NotABoneScan
+        If header or pixels show something else than a planar whole-body bone scan.
+    """
+    opened: dict[Path, _Opened] = {}
+    for named in study.views:
+        if named.source.path not in opened:
+            opened[named.source.path] = _open(named.source)
+    views: dict[ViewName, View] = {}
+    flags = list(study.flags)
+    for named in study.views:
+        file = opened[named.source.path]
+        views[named.view] = _view(named, file)
+        flags += file.frames.flags
+    first = study.views[0]
+    file = opened[first.source.path]
+    scan = Scan(
+        study=study.name,
+        anterior=views.get("anterior"),
+        posterior=views.get("posterior"),
+        acquisition=_acquisition(first, file),
+        identity=dicom.identity_of(file.dataset) if file.dataset is not None else Identity(),
+        sources=study.origins,
+    )
+    datasets = [item.dataset for item in opened.values() if item.dataset is not None]
+    quality.refuse_other_studies(scan, datasets)
+    looks = {name: appearance_of(view.counts) for name, view in views.items()}
+    full_scale = min(item.frames.full_scale or np.inf for item in opened.values())
+    flags += quality.judge(scan, looks, full_scale)
+    return replace(scan, flags=tuple(dict.fromkeys(flags)))
+
+
+def load_files(
+    files: Sequence[Path],
+    *,
+    name: str | None = None,
+    views: Mapping[Path, ViewName] | None = None,
+) -> Scan:
+    """Load files that together are one study, for instance a row of a cohort.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        One or two files, or a zip.
+    name : str, optional
+        The study's name, instead of the one that follows from the files.
+    views : mapping from Path to view name, optional
+        Views that the caller knows, for files of one view each; they outrank what files say.
+
+    Raises
+    ------
+    BadInput
+        If a file fails, or the files are not one study.
+    """
+    with find_studies(files, views=views) as found:
+        if found.failures:
+            raise BadInput(found.failures[0].reason)
+        if len(found.studies) != 1:
+            listed = ", ".join(str(file) for file in files)
+            raise BadInput(
+                f"{listed}: hold {len(found.studies)} studies, not one; "
+                "name the files of one anterior and one posterior view"
+            )
+        study = found.studies[0]
+        return load_study(replace(study, name=name) if name else study)
+
+
+def _open(source: SourceFile) -> _Opened:
+    if source.kind == "picture":
+        frames = pictures.decode(source.path, source.origin)
+        flag = Flag(
+            "picture-source",
+            f"{source.origin.name} is a picture: its values are grey levels, not counts",
+        )
+        return _Opened(source, replace(frames, flags=(flag, *frames.flags)), None)
+    dataset = headers.read_dataset(source.path, source.origin)
+    frames = pixels.decode(dataset, source.origin)
+    if not frames.true_counts:
+        flag = Flag(
+            "picture-source",
+            f"{source.origin.name} is a capture of a screen: its values are grey levels, "
+            "not counts",
+        )
+        frames = replace(frames, flags=(flag, *frames.flags))
+    return _Opened(source, frames, dataset)
+
+
+def _view(named: NamedPicture, file: _Opened) -> View:
+    source, picture = named.source, named.picture
+    if picture.frame > len(file.frames.grey):
+        raise BadInput(f"{source.origin}: frame {picture.frame} is missing; export it again")
+    counts = np.ascontiguousarray(cut(file.frames.grey, picture), np.float32)
+    if not counts.any():
+        raise BadInput(f"{source.origin}: the {named.view} view is empty (all pixels are 0)")
+    height, width = file.frames.grey.shape[1:]
+    return View(
+        name=named.view,
+        counts=counts,
+        pixel_spacing_mm=dicom.pixel_spacing(file.dataset) if file.dataset is not None else None,
+        source=source.path,
+        crop=picture.crop or Crop.whole((height, width)),
+        sop_instance_uid=source.sop_instance_uid or None,
+        sop_class_uid=source.sop_class_uid or None,
+        frame=picture.frame,
+        recognised_by=named.by,
+    )
+
+
+def _acquisition(named: NamedPicture, file: _Opened) -> Acquisition:
+    if file.dataset is None:
+        return Acquisition(true_counts=False)
+    return dicom.acquisition_of(
+        file.dataset, named.picture.frame, true_counts=file.frames.true_counts
+    )

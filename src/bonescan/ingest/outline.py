@@ -1,0 +1,196 @@
+"""The outline of the body in a planar picture, and how many bodies a frame shows side by side.
+
+This is a coarse look for checks and layout, on a reduced picture and without any assumption about
+intensities. The mask that training and reading use is made in `bonescan.masks`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from bonescan.scan import Crop
+
+#: The coarse picture's longer side is at most this, in pixels.
+_COARSE_SIDE = 512
+
+#: Gaussian that merges Poisson noise into tissue, in coarse pixels.
+_SMOOTHING = 1.5
+
+#: Height over width of an upright body; real ones have 2.8 to 3.8, the rest is for cut ones.
+_ASPECT = (1.5, 6.5)
+
+#: Share of its box that a body fills; real ones fill 0.45 to 0.65.
+_FILLED = (0.25, 0.9)
+
+#: A gap between two bodies: columns with less than this share of the fullest column.
+_GAP = 0.15
+
+#: A second body has at least this share of the first one's area.
+_SECOND_BODY = 0.4
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Where the body lies in a picture, in the picture's own pixels, last row/column exclusive.
+
+    ``filled`` is the share of the box that the body covers, ``broken_rows`` the share of the
+    box's rows without any body.
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+    filled: float
+    broken_rows: float
+
+    @property
+    def height(self) -> int:
+        """Rows from top to bottom."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Columns from left to right."""
+        return self.right - self.left
+
+    @property
+    def looks_like_a_body(self) -> bool:
+        """Tall, in one piece from head to feet, and neither a line nor a box."""
+        tall = _ASPECT[0] <= self.height / self.width <= _ASPECT[1]
+        return tall and _FILLED[0] <= self.filled <= _FILLED[1] and self.broken_rows < 0.1
+
+
+def body_mask(grey: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:
+    """Separate body from air coarsely.
+
+    Parameters
+    ----------
+    grey : (H, W) array
+        Counts or grey values, high is hot.
+
+    Returns
+    -------
+    mask : (H // factor, W // factor) bool
+        Body, without specks; empty for a constant picture.
+    factor : int
+        Reduction from picture to mask.
+    """
+    factor = max(1, int(np.ceil(max(grey.shape) / _COARSE_SIDE)))
+    rows, columns = grey.shape[0] // factor, grey.shape[1] // factor
+    blocks = np.asarray(grey[: rows * factor, : columns * factor], np.float32)
+    coarse = blocks.reshape(rows, factor, columns, factor).sum(axis=(1, 3))
+    logged = np.log1p(ndimage.gaussian_filter(coarse, _SMOOTHING))
+    if logged.size == 0 or np.ptp(logged) == 0:
+        return np.zeros(coarse.shape, bool), factor
+    return _without_specks(logged > threshold_otsu(logged)), factor
+
+
+def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep components of at least 2 % of the largest: burned-in letters and noise go."""
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    kept: NDArray[np.bool_] = ((areas >= 0.02 * areas.max()) & (areas > 0))[labels]
+    return kept
+
+
+def outline_of(grey: NDArray[Any]) -> Outline | None:
+    """Return the body's outline in a picture, or None where there is nothing in it."""
+    mask, factor = body_mask(grey)
+    return _outline(mask, factor)
+
+
+def _outline(mask: NDArray[np.bool_], factor: int) -> Outline | None:
+    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    if rows.size == 0:
+        return None
+    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Outline(
+        top=int(rows[0]) * factor,
+        left=int(columns[0]) * factor,
+        bottom=int(rows[-1] + 1) * factor,
+        right=int(columns[-1] + 1) * factor,
+        filled=float(box.mean()),
+        broken_rows=float(1 - box.any(axis=1).mean()),
+    )
+
+
+def bodies_in(grey: NDArray[Any]) -> tuple[Crop, ...]:
+    """Split a frame that shows several bodies, side by side or one above the other.
+
+    Parameters
+    ----------
+    grey : (H, W) array
+        Counts or grey values, high is hot.
+
+    Returns
+    -------
+    tuple of Crop
+        One for each body, left to right or top to bottom; a single crop of the whole frame where
+        only one body, or none, was found. Crops are equal tiles where the gaps allow.
+    """
+    mask, factor = body_mask(grey)
+    height, width = int(grey.shape[0]), int(grey.shape[1])
+    cuts = _cuts(mask, axis=1, factor=factor, length=width)
+    if cuts:
+        return tuple(
+            Crop(0, left, height, right - left, height, width) for left, right in pairwise(cuts)
+        )
+    cuts = _cuts(mask, axis=0, factor=factor, length=height)
+    if cuts:
+        return tuple(
+            Crop(top, 0, bottom - top, width, height, width) for top, bottom in pairwise(cuts)
+        )
+    return (Crop.whole((height, width)),)
+
+
+def _cuts(mask: NDArray[np.bool_], axis: int, factor: int, length: int) -> list[int]:
+    """Return borders of the tiles along an axis, in picture pixels; empty for a single body."""
+    profile = mask.sum(axis=1 - axis)
+    if profile.max(initial=0) == 0:
+        return []
+    runs = _runs(profile > _GAP * profile.max())
+    bodies = [run for run in runs if _is_body(mask, run, axis)]
+    if len(bodies) < 2:
+        return []
+    areas = [int(profile[start:stop].sum()) for start, stop in bodies]
+    bodies = [
+        run for run, area in zip(bodies, areas, strict=True) if area >= _SECOND_BODY * max(areas)
+    ]
+    if len(bodies) < 2:
+        return []
+    return _tile_borders(bodies, factor, length)
+
+
+def _is_body(mask: NDArray[np.bool_], run: tuple[int, int], axis: int) -> bool:
+    part = mask[:, slice(*run)] if axis == 1 else mask[slice(*run), :]
+    found = _outline(_without_specks(part), 1)
+    return found is not None and found.looks_like_a_body
+
+
+def _runs(occupied: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the (start, stop) of each stretch of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], occupied, [False]]).astype(np.int8)))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def _tile_borders(bodies: list[tuple[int, int]], factor: int, length: int) -> list[int]:
+    """Cut at equal tiles where every cut falls into a gap, else in the middle of each gap."""
+    gaps = [(left[1] * factor, right[0] * factor) for left, right in pairwise(bodies)]
+    equal = [length * k // len(bodies) for k in range(1, len(bodies))]
+    fits = all(
+        start - factor <= cut <= stop + factor
+        for cut, (start, stop) in zip(equal, gaps, strict=True)
+    )
+    inner = equal if fits else [(start + stop) // 2 for start, stop in gaps]
+    return [0, *inner, length]

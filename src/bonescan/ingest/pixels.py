@@ -1,0 +1,251 @@
+"""Decode the pixel data of a DICOM object to grey frames of counts, with what had to be done.
+
+Native and RLE data are decoded by pydicom, JPEG Lossless, JPEG-LS and JPEG 2000 by gdcm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_color_lut, convert_color_space
+from scipy import ndimage
+
+from bonescan.errors import BadInput, NotABoneScan
+from bonescan.ingest import headers
+from bonescan.scan import Flag
+
+#: Largest rows or columns, frames, and pixels in all that a planar study plausibly has.
+MAX_SIDE, MAX_FRAMES, MAX_PIXELS = 8192, 64, 64_000_000
+
+#: Channels that differ by no more than this share of full scale show grey (JPEG noise aside).
+_GREY_TOLERANCE = 0.04
+
+#: Weights of red, green and blue in brightness, ITU-R BT.601.
+_LUMA = (0.299, 0.587, 0.114)
+
+NM_STORAGE = "1.2.840.10008.5.1.4.1.1.20"
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Decoded frames of one file.
+
+    Attributes
+    ----------
+    grey : (N, H, W) float32
+        Counts per pixel, or grey values where ``true_counts`` is false; 0 or more, high is hot.
+    true_counts : bool
+        The values are counts, not what a screen showed.
+    full_scale : float or None
+        The largest value that the source's pixel format can hold.
+    flags : tuple of Flag
+        What was changed to get there.
+    """
+
+    grey: NDArray[np.float32]
+    true_counts: bool
+    full_scale: float | None
+    flags: tuple[Flag, ...] = ()
+
+
+def check_matrix(shown: Path, rows: int, columns: int, frames: int = 1) -> None:
+    """Refuse a picture size that no whole-body scan has, before memory is taken for it."""
+    if min(rows, columns, frames) < 1:
+        raise BadInput(
+            f"{shown}: matrix of {rows} x {columns}, {frames} frames, is empty; "
+            "export the study again"
+        )
+    if max(rows, columns) > MAX_SIDE or rows * columns * min(frames, MAX_FRAMES) > MAX_PIXELS:
+        raise BadInput(
+            f"{shown}: matrix of {rows} x {columns} is larger than any planar scan "
+            f"(limit {MAX_SIDE} a side); export the original study"
+        )
+    if frames > MAX_FRAMES:
+        raise NotABoneScan(
+            f"{shown}: {frames} frames are a dynamic or tomographic study, not a planar "
+            "whole-body bone scan; give the whole-body study"
+        )
+
+
+def decode(dataset: Dataset, shown: Path) -> Frames:
+    """Decode a DICOM object's pixels.
+
+    The rescale slope and intercept are applied; colour is reduced to brightness; a picture whose
+    air is bright (inverse grey, whatever Photometric Interpretation says) is turned over.
+
+    Raises
+    ------
+    BadInput
+        If pixel data is missing, cut off, cannot be decoded, or holds NaN or infinity.
+    """
+    stored = _stored_values(dataset, shown)
+    flags: list[Flag] = []
+    samples = int(headers.number(dataset, "SamplesPerPixel") or 1)
+    grey, colour_flags = _to_grey(stored, dataset, samples)
+    flags += colour_flags
+    grey, value_flags = _to_values(grey, dataset, shown)
+    flags += value_flags
+    screen = samples > 1 or _is_screen_capture(dataset)
+    bits = int(headers.number(dataset, "BitsStored") or 16)
+    frames = Frames(grey, not screen, float(2**bits - 1), tuple(flags))
+    declared = headers.text(dataset, "PhotometricInterpretation").upper() == "MONOCHROME1"
+    return turned_to_dark_air(frames, declared=declared)
+
+
+def _stored_values(dataset: Dataset, shown: Path) -> NDArray[Any]:
+    rows = int(headers.number(dataset, "Rows") or 0)
+    columns = int(headers.number(dataset, "Columns") or 0)
+    frames = int(headers.number(dataset, "NumberOfFrames") or 1)
+    if not any(key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise BadInput(f"{shown}: Pixel Data is missing; export the study again with pixels")
+    check_matrix(shown, rows, columns, frames)
+    try:
+        with headers.quietly():
+            array = dataset.pixel_array
+    except Exception as error:
+        syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")
+        raise BadInput(
+            f"{shown}: Pixel Data cannot be decoded (transfer syntax {syntax or 'unknown'}): "
+            f"damaged or cut off; export the study again"
+        ) from error
+    samples = array.shape[-1] if array.ndim > 2 and _has_channels(dataset, array) else 1
+    shape = (frames, rows, columns) + ((samples,) if samples > 1 else ())
+    if array.size != np.prod(shape):
+        raise BadInput(
+            f"{shown}: Pixel Data holds {array.shape}, the header says {shape}; "
+            "export the study again"
+        )
+    return np.asarray(array).reshape(shape)
+
+
+def _has_channels(dataset: Dataset, array: NDArray[Any]) -> bool:
+    return int(headers.number(dataset, "SamplesPerPixel") or 1) > 1 and array.shape[-1] in (3, 4)
+
+
+def _to_grey(
+    stored: NDArray[Any], dataset: Dataset, samples: int
+) -> tuple[NDArray[Any], list[Flag]]:
+    """Reduce colour to one channel; leave the stored counts of a palette NM object alone."""
+    photometric = headers.text(dataset, "PhotometricInterpretation").upper()
+    sop_class = headers.uid(dataset, "SOPClassUID")
+    if samples > 1:
+        if photometric.startswith("YBR_FULL"):
+            stored = convert_color_space(stored, photometric, "RGB", per_frame=True)
+        return colour_to_grey(stored)
+    if photometric == "PALETTE COLOR" and sop_class != NM_STORAGE:
+        try:
+            return colour_to_grey(apply_color_lut(stored, dataset))
+        except Exception:  # no or broken palette: the indices are all there is
+            return stored, []
+    return stored, []
+
+
+def colour_to_grey(colour: NDArray[Any]) -> tuple[NDArray[np.float32], list[Flag]]:
+    """Reduce (..., 3) colour to brightness, and say so unless it was grey all along."""
+    rgb = colour[..., :3].astype(np.float32)
+    scale = float(np.iinfo(colour.dtype).max) if colour.dtype.kind in "iu" else float(rgb.max())
+    spread = rgb.max(axis=-1) - rgb.min(axis=-1)
+    if float(np.mean(spread > _GREY_TOLERANCE * scale)) < 1e-3:
+        return rgb[..., 1], []
+    grey = rgb @ np.asarray(_LUMA, np.float32)
+    share = float(np.mean(spread > _GREY_TOLERANCE * scale))
+    message = (
+        f"{share:.1%} of the picture is coloured; its brightness is taken as uptake, "
+        "so intensities are not comparable"
+    )
+    return grey, [Flag("colour-picture", message)]
+
+
+def _to_values(
+    stored: NDArray[Any], dataset: Dataset, shown: Path
+) -> tuple[NDArray[np.float32], list[Flag]]:
+    """Apply padding and rescale; make the values finite and not negative."""
+    grey = stored.astype(np.float32)
+    flags: list[Flag] = []
+    if not np.isfinite(grey).all():
+        raise BadInput(f"{shown}: Pixel Data holds NaN or infinity; export the study again")
+    padding = headers.number(dataset, "PixelPaddingValue")
+    if padding is not None and padding < 0:
+        grey[grey == padding] = 0
+    slope = headers.number(dataset, "RescaleSlope")
+    intercept = headers.number(dataset, "RescaleIntercept")
+    if slope == 0:
+        flags.append(Flag("rescale-ignored", "Rescale Slope is 0; the stored values are used"))
+    elif (slope or 1, intercept or 0) != (1, 0):
+        grey = grey * np.float32(slope or 1) + np.float32(intercept or 0)
+        flags.append(
+            Flag(
+                "rescaled",
+                f"values are the stored ones times {slope or 1:g} plus {intercept or 0:g}, "
+                "as the header asks",
+                "info",
+            )
+        )
+    if grey.min() < 0:
+        grey, flag = _without_negatives(grey)
+        flags.append(flag)
+    return grey, flags
+
+
+def _without_negatives(grey: NDArray[np.float32]) -> tuple[NDArray[np.float32], Flag]:
+    """Restore counts that overflowed a signed 16-bit pixel, or set other negatives to 0."""
+    negative = grey < 0
+    near = np.stack([ndimage.maximum_filter(frame, 3) for frame in grey])
+    if np.all(near[negative] > 16384) and grey.min() >= -32768:
+        message = (
+            f"{int(negative.sum())} pixels overflowed a signed 16-bit value and were restored; "
+            "check the hottest spot"
+        )
+        return np.where(negative, grey + 65536, grey), Flag("wrapped-counts", message)
+    message = (
+        f"{int(negative.sum())} pixels are negative (lowest {grey.min():g}) and count as 0; "
+        "counts cannot be negative"
+    )
+    return np.maximum(grey, 0), Flag("negative-counts", message)
+
+
+def turned_to_dark_air(frames: Frames, *, declared: bool = False) -> Frames:
+    """Turn inverse grey (bright air, dark bones) over, judged by the pixels of the rim.
+
+    ``declared`` says that the source calls itself inverse, so that turning over restores counts.
+
+    MONOCHROME1 alone does not tell: cameras set it on true counts so that viewers show them as
+    inverse grey, and screen captures show inverse grey as MONOCHROME2.
+    """
+    rims = np.concatenate(
+        [
+            frames.grey[:, :2].ravel(),
+            frames.grey[:, -2:].ravel(),
+            frames.grey[:, :, :2].ravel(),
+            frames.grey[:, :, -2:].ravel(),
+        ]
+    )
+    top, bottom = float(frames.grey.max()), float(frames.grey.min())
+    if top == bottom or float(np.median(rims)) < bottom + 0.6 * (top - bottom):
+        return frames
+    flag = Flag(
+        "inverted",
+        f"air is bright ({np.median(rims):g} of {top:g}), so grey values were turned over",
+        "info",
+    )
+    return replace(
+        frames,
+        grey=top - frames.grey,
+        true_counts=frames.true_counts and declared,
+        flags=(*frames.flags, flag),
+    )
+
+
+def _is_screen_capture(dataset: Dataset) -> bool:
+    """Tell a picture of a screen from counts stored as Secondary Capture (as NM1 samples are)."""
+    if headers.uid(dataset, "SOPClassUID") == NM_STORAGE:
+        return False
+    modality = headers.text(dataset, "Modality").upper()
+    kinds = [kind.upper() for kind in headers.texts(dataset, "ImageType")]
+    bits = headers.number(dataset, "BitsAllocated") or 8
+    return bits <= 8 or (modality != "NM" and "WHOLE BODY" not in kinds)

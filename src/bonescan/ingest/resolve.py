@@ -1,0 +1,185 @@
+"""Settle views that no code or text tells: by the other view, by pixels, by order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonescan.errors import BadInput
+from bonescan.ingest import dicom, headers, pictures, pixels
+from bonescan.ingest.appearance import Appearance, appearance_of, telling_apart
+from bonescan.ingest.sources import Failure, NamedPicture, Picture, SourceFile
+from bonescan.scan import ViewName
+
+_OPPOSITE: dict[ViewName, ViewName] = {"anterior": "posterior", "posterior": "anterior"}
+
+#: What decided where the view was not written anywhere: flagged in every output.
+BY_PIXELS, BY_ANGLE, BY_ORDER, BY_OTHER = (
+    "pixels",
+    "detector start angle",
+    "detector order",
+    "the other view",
+)
+GUESSED = {BY_PIXELS, BY_ANGLE, BY_ORDER}
+
+Place = tuple[SourceFile, Picture]
+
+
+def decoded(source: SourceFile) -> NDArray[np.float32]:
+    """Return a source's frames, (N, H, W) float32."""
+    if source.kind == "picture":
+        return pictures.decode(source.path, source.origin).grey
+    dataset = headers.read_dataset(source.path, source.origin)
+    return pixels.decode(dataset, source.origin).grey
+
+
+def cut(frames: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]:
+    """Return a picture's part of its source's frames, (H, W)."""
+    frame: NDArray[np.float32] = frames[picture.frame - 1]
+    crop = picture.crop
+    if crop is None:
+        return frame
+    part: NDArray[np.float32] = frame[
+        crop.top : crop.top + crop.height, crop.left : crop.left + crop.width
+    ]
+    return part
+
+
+def name_pictures(
+    sources: Sequence[SourceFile],
+) -> tuple[list[NamedPicture], list[Failure]]:
+    """Give every picture a view.
+
+    A picture that codes or text name keeps that view. Of two pictures in one file or series, the
+    other one is then the other view. What is left is settled by the pixels, then by detector start
+    angles that differ, and last in detector order, anterior first.
+
+    Returns
+    -------
+    named : list of NamedPicture
+    failures : list of Failure
+        Files whose pixels were needed and cannot be decoded.
+    """
+    named: list[NamedPicture] = []
+    failures: list[Failure] = []
+    unsettled: defaultdict[tuple[object, ...], list[SourceFile]] = defaultdict(list)
+    for source in sources:
+        if all(picture.clue for picture in source.pictures):
+            named += [_by_clue(source, picture) for picture in source.pictures]
+        elif len(source.pictures) > 1 or not source.series_uid:
+            unsettled[(source.path,)].append(source)
+        else:
+            unsettled[(source.study_uid, source.series_uid)].append(source)
+    known: dict[tuple[object, ...], ViewName] = {
+        (source.study_uid, source.series_uid): view.view
+        for view in named
+        if len((source := view.source).pictures) == 1 and source.series_uid
+    }
+    for key, group in unsettled.items():
+        try:
+            named += _settle(group, known.get(key))
+        except BadInput as error:
+            failures += [Failure(source.origin, str(error)) for source in group[:1]]
+            for source in group[1:]:
+                more, broken = name_pictures([source])
+                named += more
+                failures += broken
+    return named, failures
+
+
+def _by_clue(source: SourceFile, picture: Picture) -> NamedPicture:
+    assert picture.clue is not None
+    return NamedPicture(source, picture, picture.clue.view, picture.clue.by)
+
+
+def _settle(group: Sequence[SourceFile], other: ViewName | None) -> list[NamedPicture]:
+    """Name the pictures of one file, or of the files of one series, that no text names."""
+    places = [(source, picture) for source in group for picture in source.pictures]
+    told = [_by_clue(source, picture) for source, picture in places if picture.clue]
+    open_places = [(source, picture) for source, picture in places if not picture.clue]
+    if len(open_places) == 1 and len(told) == 1:
+        source, picture = open_places[0]
+        return [*told, NamedPicture(source, picture, _OPPOSITE[told[0].view], BY_OTHER)]
+    open_places, looks = _looks(open_places)
+    found = (
+        _by_pixels(open_places, looks)
+        or _by_angles(open_places)
+        or _in_order(open_places, looks, other)
+    )
+    return told + found
+
+
+def _looks(places: Sequence[Place]) -> tuple[list[Place], list[Appearance]]:
+    """Look at each picture, leaving out those that are the geometric mean of two others."""
+    frames: dict[Path, NDArray[np.float32]] = {}
+    for source, _ in places:
+        if source.path not in frames:
+            frames[source.path] = decoded(source)
+    greys = [cut(frames[source.path], picture) for source, picture in places]
+    kept = [
+        place
+        for index, place in enumerate(places)
+        if len(places) < 3 or not _is_mean_of_others(index, greys)
+    ]
+    looks = [appearance_of(cut(frames[source.path], picture)) for source, picture in kept]
+    return kept, looks
+
+
+def _is_mean_of_others(index: int, greys: Sequence[NDArray[np.float32]]) -> bool:
+    others = [grey for position, grey in enumerate(greys) if position != index]
+    return any(
+        dicom.is_geometric_mean(greys[index], first, second)
+        for number, first in enumerate(others)
+        for second in others[number + 1 :]
+    )
+
+
+def _by_pixels(places: Sequence[Place], looks: Sequence[Appearance]) -> list[NamedPicture]:
+    """Name all pictures by their pixels, or none of them."""
+    if len(places) == 2:
+        first = telling_apart(looks[0], looks[1])
+        views = [first, _OPPOSITE[first]] if first else []
+    else:
+        views = [look.view for look in looks if look.view]
+    if len(views) != len(places):
+        return []
+    return [
+        NamedPicture(source, picture, view, BY_PIXELS)
+        for (source, picture), view in zip(places, views, strict=True)
+    ]
+
+
+def _by_angles(places: Sequence[Place]) -> list[NamedPicture]:
+    """Name pictures by detector start angles, believed only where both views occur."""
+    views = [picture.angle_view for _, picture in places]
+    if set(views) != {"anterior", "posterior"}:
+        return []
+    return [
+        NamedPicture(source, picture, view, BY_ANGLE)
+        for (source, picture), view in zip(places, views, strict=True)
+        if view
+    ]
+
+
+def _in_order(
+    places: Sequence[Place], looks: Sequence[Appearance], other: ViewName | None
+) -> list[NamedPicture]:
+    """Name pictures by detector number, else alternating, anterior first."""
+    numbers = [picture.detector for _, picture in places]
+    usable = sorted({number for number in numbers if number}) == [1, 2] and None not in numbers
+    named = []
+    for index, ((source, picture), look) in enumerate(zip(places, looks, strict=True)):
+        odd = (numbers[index] == 1) if usable else index % 2 == 0
+        if len(places) == 1 and other:
+            view, by = _OPPOSITE[other], BY_OTHER
+        elif look.view and len(places) != 2:
+            view, by = look.view, BY_PIXELS
+        else:
+            first: ViewName = "anterior" if odd else "posterior"
+            view, by = first, BY_ORDER
+        named.append(NamedPicture(source, picture, view, by))
+    return named

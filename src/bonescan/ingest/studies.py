@@ -1,0 +1,252 @@
+"""Find the studies in files, folders and zips."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bonescan.errors import BadInput, NotABoneScan
+from bonescan.ingest import dicom, headers, pictures
+from bonescan.ingest.archives import InputFile, collect
+from bonescan.ingest.grouping import group_into_studies
+from bonescan.ingest.naming import study_name, unique_names
+from bonescan.ingest.resolve import name_pictures
+from bonescan.ingest.sources import Failure, NamedPicture, SourceFile, Study
+from bonescan.ingest.views import Clue
+from bonescan.scan import Flag, ViewName
+
+#: Endings of files that claim to be scans: such a file in a folder is reported, not passed over.
+_CLAIMS = {".dcm", ".dicom", ".ima", ".zip"} | pictures.SUFFIXES
+
+
+@dataclass(frozen=True)
+class FoundStudies:
+    """The studies found, in a context manager that removes what zips were unpacked to.
+
+    Attributes
+    ----------
+    studies : tuple of Study
+        Sorted by path, with unique names.
+    failures : tuple of Failure
+        Inputs that could not be used, each with its one line.
+    skipped : tuple of Failure
+        What lay in a folder or zip and is plainly no scan: reports, notes, our own outputs.
+    """
+
+    studies: tuple[Study, ...]
+    failures: tuple[Failure, ...]
+    skipped: tuple[Failure, ...] = ()
+    _stack: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+
+    def __enter__(self) -> Self:
+        """Keep unpacked files until the block ends."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove unpacked files."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove what zips were unpacked to; the studies can no longer be loaded from there."""
+        self._stack.close()
+
+
+class _Skip(Exception):
+    """A file that is no scan and need not be one."""
+
+
+def find_studies(
+    paths: Sequence[Path], *, views: Mapping[Path, ViewName] | None = None
+) -> FoundStudies:
+    """Find the studies in files, folders (with subfolders) and zips.
+
+    Files are grouped by Study and Series UID, by shared file names, and by the views they hold;
+    names follow the file's stem, the shared stem of a pair, or the folder.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        DICOM files, pictures, folders or zips.
+    views : mapping from Path to view name, optional
+        Views that the caller knows, for files of one view each; they outrank what files say.
+
+    Returns
+    -------
+    FoundStudies
+        A context manager; nothing is raised for bad input, which is listed under ``failures``.
+
+    Examples
+    --------
+    >>> with find_studies([Path("archive.zip")]) as found:
+    ...     names = [study.name for study in found.studies]
+    """
+    stack = ExitStack()
+    try:
+        inputs, problems = collect(paths, stack)
+        failures, skipped = list(problems), list[Failure]()
+        sources: list[SourceFile] = []
+        for item in inputs:
+            try:
+                sources.append(_as_given(_describe(item), views or {}))
+            except _Skip as reason:
+                skipped.append(Failure(item.origin, str(reason)))
+            except dicom.NoPicture as error:
+                (failures if item.named else skipped).append(Failure(item.origin, str(error)))
+            except NotABoneScan as error:
+                failures.append(Failure(item.origin, str(error)))
+            except BadInput as error:
+                failures.append(Failure(item.origin, str(error)))
+            except OSError as error:
+                reason_text = f"{item.origin}: cannot be read ({error.strerror}); check the file"
+                failures.append(Failure(item.origin, reason_text))
+        sources, notes = _without_duplicates(_without_label_pictures(sources, inputs, skipped))
+        named, broken = name_pictures(sources)
+        failures += broken
+        studies = _studies(named, notes)
+    except BaseException:
+        stack.close()
+        raise
+    if not studies and not failures:
+        shown = ", ".join(str(path) for path in paths) or "no input"
+        failures.append(
+            Failure(
+                paths[0] if paths else Path(),
+                f"{shown}: holds no DICOM file or picture of a scan; check the path",
+            )
+        )
+    return FoundStudies(studies, tuple(_merged(failures)), tuple(skipped), stack)
+
+
+def _describe(item: InputFile) -> SourceFile:
+    path, origin = item.path, item.origin
+    if path.stat().st_size == 0:
+        if item.named or path.suffix.lower() in _CLAIMS:
+            raise BadInput(f"{origin}: the file is empty; export the study again")
+        raise _Skip(f"{origin}: empty file")
+    if headers.looks_like_dicom(path):
+        return dicom.describe(path, origin)
+    if pictures.looks_like_picture(path):
+        if not item.named and _is_our_output(path):
+            raise _Skip(f"{origin}: an output of bonescan")
+        return pictures.describe(path, origin)
+    if item.named or path.suffix.lower() in _CLAIMS:
+        raise BadInput(
+            f"{origin}: not a DICOM file, PNG, JPEG or TIFF picture, or zip; "
+            "export the study as DICOM"
+        )
+    raise _Skip(f"{origin}: no scan")
+
+
+def _as_given(source: SourceFile, views: Mapping[Path, ViewName]) -> SourceFile:
+    """Put the view that the caller knows in the place of what the file says."""
+    view = views.get(source.origin)
+    if view is None or len(source.pictures) != 1:
+        return source
+    return replace(source, pictures=(replace(source.pictures[0], clue=Clue(view, "given")),))
+
+
+def _is_our_output(path: Path) -> bool:
+    return (path.parent / "result.json").exists()
+
+
+def _without_label_pictures(
+    sources: Sequence[SourceFile], inputs: Sequence[InputFile], skipped: list[Failure]
+) -> list[SourceFile]:
+    """Leave out pictures made for Labelme (their JSON beside them) where there is DICOM, too."""
+    named = {item.path for item in inputs if item.named}
+    has_dicom = any(source.kind == "dicom" for source in sources)
+    kept = []
+    for source in sources:
+        labelled = source.kind == "picture" and source.path.with_suffix(".json").exists()
+        if labelled and has_dicom and source.path not in named:
+            skipped.append(Failure(source.origin, f"{source.origin}: a picture for Labelme"))
+        else:
+            kept.append(source)
+    return kept
+
+
+def _without_duplicates(
+    sources: Sequence[SourceFile],
+) -> tuple[list[SourceFile], dict[Path, Flag]]:
+    """Use copies of one DICOM object once; the flag is noted for the file that is used."""
+    by_uid: defaultdict[str, list[SourceFile]] = defaultdict(list)
+    for source in sources:
+        by_uid[source.sop_instance_uid].append(source)
+    dropped: set[Path] = set()
+    notes: dict[Path, Flag] = {}
+    for uid, group in by_uid.items():
+        if not uid or len(group) < 2:
+            continue
+        by_pixels: defaultdict[str, list[SourceFile]] = defaultdict(list)
+        for source in group:
+            by_pixels[_pixel_digest(source)].append(source)
+        for copies in by_pixels.values():
+            dropped |= {copy.path for copy in copies[1:]}
+            if len(copies) > 1:
+                names = ", ".join(str(copy.origin) for copy in copies[1:])
+                notes[copies[0].path] = Flag(
+                    "duplicate-file", f"copies of the same object were left out: {names}", "info"
+                )
+        if len(by_pixels) > 1:
+            for copies in by_pixels.values():
+                notes[copies[0].path] = Flag(
+                    "shared-instance-uid",
+                    f"{len(by_pixels)} files with different pixels share SOP Instance UID {uid}; "
+                    "an anonymiser may have mixed up studies",
+                )
+    return [source for source in sources if source.path not in dropped], notes
+
+
+def _pixel_digest(source: SourceFile) -> str:
+    try:
+        data = headers.values(headers.read_dataset(source.path), "PixelData")
+    except BadInput:
+        return str(source.path)
+    return hashlib.sha256(data[0] if data else b"").hexdigest()
+
+
+def _studies(named: Sequence[NamedPicture], notes: dict[Path, Flag]) -> tuple[Study, ...]:
+    groups = group_into_studies(named)
+    origins = [tuple(sorted({view.source.origin for view in group})) for group in groups]
+    names = unique_names([study_name(paths) for paths in origins])
+    return tuple(
+        Study(name, group, _flags_of(group, notes))
+        for name, group in zip(names, groups, strict=True)
+    )
+
+
+def _flags_of(group: Sequence[NamedPicture], notes: dict[Path, Flag]) -> tuple[Flag, ...]:
+    flags: list[Flag] = []
+    for source in {view.source.path: view.source for view in group}.values():
+        flags += source.flags
+        if source.path in notes:
+            flags.append(notes[source.path])
+    return tuple(dict.fromkeys(flags))
+
+
+def _merged(failures: Sequence[Failure]) -> list[Failure]:
+    """Say once what holds for many files of a folder: a CT series is one failure, not 500."""
+    first: dict[tuple[Path, str], Failure] = {}
+    counts: defaultdict[tuple[Path, str], int] = defaultdict(int)
+    for failure in failures:
+        reason = failure.reason.removeprefix(f"{failure.path}: ")
+        key = (failure.path.parent, reason)
+        first.setdefault(key, failure)
+        counts[key] += 1
+    return [
+        failure
+        if counts[key] == 1
+        else replace(failure, reason=f"{failure.reason} ({counts[key] - 1} more files alike)")
+        for key, failure in first.items()
+    ]
