@@ -83,39 +83,24 @@ def _humerus(g: float) -> Solid:
 
 
 def _radius(g: float) -> Solid:
-    line = [
-        (219, 210, 1172),
-        (219, 208, 1150),
-        (226, 206, 1105),
-        (231, 205, 1050),
-        (233, 206, 1000),
-        (234, 208, 960),
-        (235, 211, 932),
-        (235, 212, 920),
-    ]
-    radii = f32([11, 8, 7.4, 8, 8, 9, 15, 15.5]) * g
-    thin = radii * f32([1, 1, 1, 1, 0.95, 0.9, 0.72, 0.72])
-    shapes: list[Shape] = [*smooth_tube(line, np.stack([radii, thin], -1), across=_THUMBWARD)]
-    shapes += tube([(240, 204, 922), (242, 202, 912)], f32([6, 3.5]) * g)
+    line = [(221, 210, 1170), (219, 208, 1150), (226, 206, 1105), (231, 205, 1050),
+            (235, 206, 1000), (239, 209, 960), (242, 212, 938), (243, 213, 924)]  # fmt: skip
+    wide = f32([12, 9, 8.6, 9, 9, 10, 16, 17]) * g
+    thin = wide * f32([1, 1, 1, 1, 0.95, 0.9, 0.75, 0.75])
+    across = (-0.9, -0.5, 0.0)
+    shapes: list[Shape] = [*smooth_tube(line, np.stack([wide, thin], -1), across=across)]
+    shapes += tube([(251, 207, 926), (252, 206, 918)], f32([6, 3.5]) * g)
     return sample(shapes, cavity=smooth_tube(line[2:5], 3.0 * g))
 
 
 def _ulna(g: float) -> Solid:
-    line = [
-        (201, 236, 1204),
-        (203, 233, 1180),
-        (207, 230, 1150),
-        (222, 238, 1100),
-        (228, 237, 1040),
-        (229, 234, 990),
-        (230, 232, 950),
-        (230, 230, 926),
-    ]
-    radii = f32([10, 11.5, 9.5, 7.6, 7.2, 6.5, 6.5, 8.5]) * g
+    line = [(203, 234, 1190), (204, 232, 1172), (208, 230, 1145), (220, 238, 1100),
+            (224, 238, 1040), (223, 235, 990), (221, 230, 950), (221, 226, 930)]  # fmt: skip
+    radii = f32([11, 13, 11, 8.6, 8.2, 7.5, 7.5, 9.5]) * g
     shapes: list[Shape] = [*smooth_tube(line, radii)]
-    shapes.append(Ellipsoid((204, 207, 1170), f32([9, 8, 9]) * g))
+    shapes.append(Ellipsoid((202, 209, 1168), f32([12, 9, 9]) * g))
     return sample(
-        shapes, [Ellipsoid((206, 217, 1190), (16, 11, 11))], smooth_tube(line[3:6], 2.6 * g)
+        shapes, [Ellipsoid((206, 217, 1188), (18, 11, 10))], smooth_tube(line[3:6], 2.6 * g)
     )
 
 
@@ -141,7 +126,7 @@ def _carpals(g: float) -> Solid:
 def _rays(g: float) -> tuple[list[Bone], list[Mark]]:
     """Metacarpals and phalanges of the five rays, the fingers gently curled towards the palm."""
     base = [(24, -6, 32), (12, 1, 36), (1, 2, 37), (-9, 1, 36), (-17, -1, 34)]
-    fan = np.deg2rad([38, 9, 1, -6, -13])
+    fan = np.deg2rad([24, 8, 1, -5, -11])
     lengths = [
         (44, 30, 24, 0),
         (64, 40, 23, 17),
@@ -170,7 +155,7 @@ def _rays(g: float) -> tuple[list[Bone], list[Mark]]:
                 * length
             )
             ends = [place + step * share for share in (0.06, 0.25, 0.5, 0.78, 0.94)]
-            wide = (6.6 if joint == 0 else 6.0 - 0.9 * joint) * (0.9 if k == 4 else 1.0) * g
+            wide = (8.6 if joint == 0 else 7.8 - 0.9 * joint) * (0.9 if k == 4 else 1.0) * g
             waist = wide * (0.62 if joint == 0 else 0.72)
             widths = [wide, waist, waist * 0.95, waist, wide * 0.92]
             target = metacarpal if joint == 0 else phalanges

@@ -16,7 +16,7 @@ _LATERAL = f32([np.cos(_TOE_OUT), np.sin(_TOE_OUT), 0.0])
 
 def feet(sex: Sex) -> Piece:
     """Return both feet with their joints."""
-    g = 0.9 if sex == "F" else 1.0
+    g = 0.96 if sex == "F" else 1.07
     axes = np.stack([_LATERAL, -_FORWARD, f32([0, 0, 1])])
 
     def ball(lateral: float, forward: float, h: float, radii: tuple[float, ...]) -> Ellipsoid:

@@ -74,8 +74,8 @@ def _femur(g: float) -> Solid:
         Ellipsoid((137, 170, 908), f32([15, 18, 25]) * g),
         Ellipsoid((104, 178, 868), f32([9, 9, 15]) * g),
         *smooth_tube(shaft, radii, step=16),
-        Ellipsoid((38, 171, 516), f32([20, 26, 21]) * g),
-        Ellipsoid((84, 169, 517), f32([20, 27, 21]) * g),
+        Ellipsoid((38, 171, 515), f32([20, 26, 22]) * g),
+        Ellipsoid((84, 169, 515), f32([20, 27, 21]) * g),
         Ellipsoid((62, 150, 521), f32([36, 20, 20]) * g),
     ]
     notch = Ellipsoid((61, 186, 505), (8, 24, 16))

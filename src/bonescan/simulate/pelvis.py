@@ -24,14 +24,14 @@ HIP = (85.0, 150.0, 932.0)
 #: Upper rim of the wing from the anterior to the posterior superior spine, and the line where the
 #: wing meets the acetabular roof, the arcuate line and the sciatic notch, mm.
 _CREST = (
-    (124, 96, 1006),
-    (136, 103, 1030),
-    (144, 117, 1050),
-    (144, 138, 1066),
-    (128, 162, 1071),
-    (104, 186, 1068),
-    (76, 207, 1052),
-    (50, 218, 1022),
+    (122, 95, 1001),
+    (138, 101, 1022),
+    (147, 114, 1042),
+    (145, 133, 1058),
+    (131, 158, 1069),
+    (107, 185, 1072),
+    (78, 207, 1060),
+    (53, 219, 1026),
 )
 _ROOT = (
     (106, 116, 968),
@@ -61,7 +61,7 @@ def hip_bones(sex: Sex) -> Piece:
 
 
 def _hip_bone(sex: Sex) -> Solid:
-    g = 0.92 if sex == "F" else 1.0
+    g = 0.97 if sex == "F" else 1.06
     open_ = 6.0 if sex == "F" else 0.0
     crest, root = f32(_CREST), f32(_ROOT)
     share = np.linspace(0, 1, 6)[:, None, None]

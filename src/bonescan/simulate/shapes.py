@@ -333,7 +333,7 @@ def sample(add: Iterable[Shape], cut: Sequence[Shape] = (), cavity: Sequence[Sha
             marrow[window] = np.maximum(marrow[window], inside)
     keep = np.nonzero(share > 0.02)
     points = f32(np.stack([axes[k][keep[k]] for k in range(3)], -1))
-    return Solid(f32(points), share[keep], np.minimum(marrow[keep], share[keep]))
+    return Solid(points, share[keep], f32(np.minimum(marrow[keep], share[keep])))
 
 
 def _window(shape: Shape, axes: Sequence[Floats]) -> tuple[tuple[slice, ...], Floats]:

@@ -12,7 +12,7 @@ GLENOID = (163.0, 163.0, 1449.0)
 
 def shoulder_girdle(sex: Sex) -> Piece:
     """Return both clavicles and scapulae with acromioclavicular and shoulder landmarks."""
-    girth = 0.88 if sex == "F" else 1.0
+    girth = 0.9 if sex == "F" else 1.0
     bones = (
         Bone(Part("clavicle", "clavicles", "L"), "girdle", _clavicle(girth)),
         Bone(Part("scapula", "scapulae", "L"), "girdle", _scapula(girth)),
@@ -29,22 +29,22 @@ def shoulder_girdle(sex: Sex) -> Piece:
 
 def _clavicle(girth: float) -> Solid:
     line = [
-        (20, 108, 1449),
-        (34, 103, 1453),
-        (62, 105, 1464),
-        (92, 120, 1475),
-        (120, 143, 1483),
-        (142, 158, 1487),
-        (158, 158, 1487),
+        (21, 112, 1452),
+        (34, 109, 1457),
+        (62, 110, 1470),
+        (92, 126, 1482),
+        (120, 150, 1490),
+        (142, 164, 1490),
+        (157, 162, 1485),
     ]
-    radii = f32([[9, 10], [8, 8], [6.2, 6.2], [5.8, 5.8], [6.5, 5.5], [8.5, 5], [7, 4.5]])
+    radii = f32([[10, 11], [9, 9.5], [7.4, 7.4], [7, 7], [7.8, 6.6], [9.5, 6], [8, 5.5]])
     return sample(smooth_tube(line, radii * girth, across=(0, 1, 0)))
 
 
 def _scapula(girth: float) -> Solid:
     g = girth
     medial = f32(
-        [(74, 222, 1487), (66, 238, 1462), (66, 244, 1430), (72, 245, 1390), (82, 241, 1348)]
+        [(74, 228, 1486), (66, 245, 1462), (66, 251, 1430), (72, 252, 1390), (82, 247, 1349)]
     )
     lateral = f32(
         [(116, 187, 1484), (150, 176, 1462), (147, 182, 1428), (122, 208, 1388), (92, 235, 1349)]
@@ -52,20 +52,20 @@ def _scapula(girth: float) -> Solid:
     share = np.linspace(0, 1, 6)[None, :, None]
     grid = medial[:, None] * (1 - share) + lateral[:, None] * share
     grid[:, 1:-1, 1] += 5.0
-    thick = f32([[4.5, 2.4, 2.2, 2.4, 3.2, 6.0]] * 5) * g
+    thick = f32([[6.0, 4.2, 3.6, 3.8, 4.6, 8.0]] * 5) * g
     shapes: list[Shape] = [Sheet(grid, thick)]
-    shapes += smooth_tube(medial, 2.8 * g)
+    shapes += smooth_tube(medial, 3.4 * g)
     shapes += smooth_tube(
         [(152, 173, 1440), (146, 184, 1425), (122, 208, 1388), (90, 236, 1350)],
-        f32([8.0, 6.5, 5.6, 5.2]) * g,
+        f32([9.0, 7.6, 6.6, 6.0]) * g,
     )
     shapes.append(Ellipsoid((84, 240, 1353), f32([9, 5, 9]) * g))
-    spine = f32([(70, 243, 1450), (98, 240, 1460), (126, 230, 1470), (150, 214, 1480)])
+    spine = f32([(70, 249, 1450), (98, 246, 1459), (126, 235, 1467), (150, 217, 1474)])
     base = f32([(70, 243, 1448), (100, 224, 1456), (124, 203, 1462), (140, 190, 1464)])
     mid = np.linspace(0, 1, 4)[None, :, None]
-    shapes.append(Sheet(base[:, None] * (1 - mid) + spine[:, None] * mid, 3.6 * g))
-    shapes += smooth_tube(spine, f32([3.5, 4.6, 5.2, 6.0]) * g)
-    acromion = [(150, 214, 1480), (170, 200, 1486), (181, 180, 1488), (176, 160, 1487)]
+    shapes.append(Sheet(base[:, None] * (1 - mid) + spine[:, None] * mid, 5.0 * g))
+    shapes += smooth_tube(spine, f32([4.5, 5.6, 6.2, 7.0]) * g)
+    acromion = [(150, 217, 1474), (171, 202, 1478), (182, 181, 1478), (174, 162, 1480)]
     shapes += smooth_tube(
         acromion, f32([[7, 5], [10, 4.8], [12, 4.6], [10, 4.4]]) * g, across=(1, 1, 0)
     )

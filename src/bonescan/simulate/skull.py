@@ -9,7 +9,9 @@ from bonescan.simulate.shapes import (
     Both,
     Box,
     Ellipsoid,
+    Floats,
     Shape,
+    Sheet,
     Shell,
     Side,
     Solid,
@@ -25,7 +27,7 @@ VAULT_CENTRE = (0.0, 137.0, 1683.0)
 VAULT_RADII = (72.0, 96.0, 77.0)
 VAULT_THICKNESS = 7.0
 #: The base runs from the orbital roofs down to the occiput.
-_BASE_POINT, _BASE_NORMAL = (0.0, 40.0, 1687.0), (0.0, -0.36, -1.0)
+_BASE_POINT, _BASE_NORMAL = (0.0, 40.0, 1688.0), (0.0, -0.45, -1.0)
 
 
 def head(sex: Sex) -> Piece:
@@ -33,7 +35,7 @@ def head(sex: Sex) -> Piece:
     female = sex == "F"
     bones = [
         Bone(Part("skull", "skull", "M"), "head", _skull(0.93 if female else 1.0)),
-        Bone(Part("mandible", "mandible", "M"), "head", _mandible(0.9 if female else 1.0)),
+        Bone(Part("mandible", "mandible", "M"), "head", _mandible(1.0 if female else 1.1)),
     ]
     marks = [
         mark("vertex", "head", "M", (0, 135, 1760)),
@@ -59,15 +61,10 @@ def head(sex: Sex) -> Piece:
 
 def _skull(face: float) -> Solid:
     outer = Ellipsoid(VAULT_CENTRE, VAULT_RADII)
-    above = Side(_BASE_POINT, _BASE_NORMAL)
-    below = Side(_BASE_POINT, tuple(-value for value in _BASE_NORMAL))
-    vault = Both((Shell(outer, VAULT_THICKNESS), above))
-    floor = Both((outer, Shell(Side(_BASE_POINT, _BASE_NORMAL), 5.0)))
-    add: list[Shape] = [vault, floor, *_base(), *_face(face)]
-    occipital = Both((Shell(outer, VAULT_THICKNESS), below, Side((0, 150, 1700), (0, -1, 0))))
-    add.append(Both((occipital, Side((0, 0, 1628), (0, 0, -1)))))
+    vault = Both((Shell(outer, VAULT_THICKNESS), Side(_BASE_POINT, _BASE_NORMAL)))
+    add: list[Shape] = [vault, *_base(), *_face(face)]
     cut: list[Shape] = [
-        Ellipsoid((0, 152, 1634), (14, 18, 22)),
+        Ellipsoid((0, 156, 1626), (14, 18, 18)),
         *(Ellipsoid((31 * s, 50, 1667), (17, 26, 16)) for s in (-1, 1)),
         *(Ellipsoid((25 * s, 62, 1640), (11, 15, 13)) for s in (-1, 1)),
         *(Ellipsoid((8 * s, 52, 1643), (5, 22, 17)) for s in (-1, 1)),
@@ -77,22 +74,23 @@ def _skull(face: float) -> Solid:
 
 
 def _base() -> list[Shape]:
-    shapes: list[Shape] = []
+    """Floors of the three cranial fossae, petrous pyramids, mastoids, condyles, pterygoids."""
+    x = np.linspace(-1, 1, 7)
+    rows = [(46, 48, 1690, 1688), (66, 56, 1682, 1690), (84, 60, 1680, 1690), (94, 62, 1666, 1664),
+            (108, 64, 1664, 1651), (124, 66, 1656, 1650), (140, 62, 1640, 1640),
+            (164, 60, 1622, 1634), (186, 56, 1616, 1632)]  # fmt: skip
+    grid = [
+        [(half * u, y, middle + (edge - middle) * abs(u)) for u in x]
+        for y, half, middle, edge in rows
+    ]
+    shapes: list[Shape] = [Sheet(grid, 3.6)]
     for s in (-1, 1):
-        shapes += tube([(14 * s, 122, 1655), (58 * s, 152, 1645)], [10, 12])
-        shapes.append(Ellipsoid((54 * s, 152, 1634), (11, 14, 17)))
-        shapes.append(Ellipsoid((13 * s, 142, 1633), (8, 12, 8)))
+        shapes += tube([(14 * s, 122, 1653), (56 * s, 150, 1646)], [9, 11])
+        shapes.append(Ellipsoid((54 * s, 150, 1634), (10, 14, 17)))
+        shapes.append(Ellipsoid((13 * s, 144, 1628), (8, 12, 8)))
         shapes += tube([(14 * s, 88, 1655), (16 * s, 90, 1622)], [6, 5])
-        shapes += tube([(20 * s, 90, 1665), (58 * s, 92, 1672)], [(5, 9), (4, 12)])
-        shapes.append(
-            Both(
-                (
-                    Shell(Ellipsoid(VAULT_CENTRE, VAULT_RADII), 5.0),
-                    Box((60 * s, 118, 1658), (22, 34, 20)),
-                )
-            )
-        )
-    shapes += tube([(0, 100, 1668), (0, 136, 1640)], [(15, 9), (11, 7)])
+        shapes += tube([(20 * s, 90, 1668), (56 * s, 90, 1676)], [(4, 7), (4, 10)])
+    shapes += tube([(0, 100, 1666), (0, 138, 1636)], [(15, 9), (11, 7)])
     return shapes
 
 
@@ -139,21 +137,14 @@ def _face(size: float) -> list[Shape]:
 
 
 def _mandible(size: float) -> Solid:
-    right = [
-        (-50, 122, 1628),
-        (-49, 116, 1600),
-        (-46, 104, 1578),
-        (-38, 72, 1570),
-        (-24, 46, 1564),
-        (-9, 37, 1562),
-    ]
-    body = right + [(-x, y, h) for x, y, h in reversed(right)]
-    half = [(5, 8), (5, 14), (6, 14), (6.5, 14.5), (6.5, 15), (6.5, 16)]
+    left = [(51, 122, 1628), (50, 117, 1602), (47, 106, 1580), (38, 74, 1572), (24, 48, 1567),
+            (9, 38, 1565)]  # fmt: skip
+    body = [*((-x, y, h) for x, y, h in left), *reversed(left)]
+    half = [(5, 8), (5, 15), (6, 14), (6.5, 15), (6.5, 16), (6.8, 17)]
     radii = f32(half + half[::-1]) * size
-    add: list[Shape] = list(smooth_tube(body, radii, across=(0.0, 0.0, 0.0)))
-    add = []
-    for start, stop, first, last in zip(body[:-1], body[1:], radii[:-1], radii[1:], strict=True):
-        add += _plate(start, stop, first, last)
+    add: list[Shape] = []
+    for k in range(len(body) - 1):
+        add += _plate(body[k], body[k + 1], radii[k], radii[k + 1])
     for s in (-1, 1):
         add.append(Ellipsoid((51 * s, 124, 1630), f32([10, 6, 7]) * size))
         add += tube([(49 * s, 112, 1600), (47 * s, 97, 1618)], [5 * size, 3.5 * size])
@@ -161,7 +152,7 @@ def _mandible(size: float) -> Solid:
 
 
 def _plate(
-    start: tuple[float, ...], stop: tuple[float, ...], first: np.ndarray, last: np.ndarray
+    start: tuple[float, ...], stop: tuple[float, ...], first: Floats, last: Floats
 ) -> tuple[Shape, ...]:
     """One stretch of the jaw: thin across it, high along h (or along y on the ramus)."""
     along = np.subtract(stop, start)

@@ -63,8 +63,8 @@ def _cervical() -> list[_Vertebra]:
                 "cervical",
                 (float(depth), float(heights[k])),
                 -0.08 + 0.06 * k,
-                10.5 + 0.8 * k,
-                8.5,
+                12.5 + 0.8 * k,
+                9.5,
                 6.2,
                 spinous,
                 ((34.0, 4.0, 0.0) if k == 0 else (23 + 1.0 * k, 5.0, -1.0)),
@@ -78,22 +78,22 @@ def _thoracic() -> list[_Vertebra]:
     knots = np.interp
     for k in range(12):
         h = 1482 - 24.2 * k
-        y = knots(h, [1210, 1290, 1370, 1440, 1490], [178, 189, 196, 186, 168])
-        rise = knots(h + 8, [1210, 1290, 1370, 1440, 1490], [178, 189, 196, 186, 168]) - y
+        y = knots(h, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 184, 163])
+        rise = knots(h + 8, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 184, 163]) - y
         rows.append(
             _Vertebra(
                 f"T{k + 1}",
                 "thoracic",
                 (float(y), h),
                 float(np.arctan2(-rise, 8.0)),
-                15.0 + 0.55 * k,
-                11.5 + 0.42 * k,
+                15.8 + 0.6 * k,
+                12.3 + 0.45 * k,
                 9.4 + 0.12 * k,
                 (
                     float(30 + knots(k, [0, 3, 7, 11], [10, 6, 6, 6])),
                     float(knots(k, [0, 4, 8, 11], [-12, -24, -26, -10])),
                 ),
-                (float(knots(k, [0, 5, 10, 11], [36, 33, 24, 22])), 16.0, 3.0),
+                (float(knots(k, [0, 5, 10, 11], [41, 38, 27, 24])), 16.0, 3.0),
             )
         )
     return rows
@@ -102,18 +102,18 @@ def _thoracic() -> list[_Vertebra]:
 def _lumbar() -> list[_Vertebra]:
     rows = []
     depths = [173, 165, 160, 159, 164]
-    tilts = [0.22, 0.12, 0.0, -0.12, -0.3]
+    tilts = [-0.22, -0.12, 0.0, 0.12, 0.26]
     for k in range(5):
         rows.append(
             _Vertebra(
                 f"L{k + 1}",
                 "lumbar",
-                (depths[k], 1186 - 30.5 * k),
+                (depths[k], 1188 - 30.5 * k),
                 tilts[k],
-                21.0 + 1.0 * k,
-                16.5 + 0.3 * k,
+                23.0 + 1.0 * k,
+                18.0 + 0.3 * k,
                 12.2,
-                (51.0, -6.0),
+                (51.0, -8.0 + 2.0 * k),
                 (38.0 + (4.0 if k == 2 else 0.0), 16.0, 3.0),
             )
         )
@@ -135,7 +135,7 @@ def _solid(v: _Vertebra, girth: float) -> Solid:
     a, b, hh = v.half_width * girth, v.half_depth * girth, v.half_height
     centre = f32([0, *v.centre])
     lumbar = v.region == "lumbar"
-    thick = {"cervical": 3.6, "thoracic": 4.6, "lumbar": 6.0}[v.region] * girth
+    thick = {"cervical": 4.9, "thoracic": 5.9, "lumbar": 7.4}[v.region] * girth
     shapes: list[Shape] = []
     if v.name != "C1":
         shapes.append(Drum(centre, (a, b), hh, _axes(v.tilt), waist=1.8 if hh > 8 else 0.8))
@@ -197,7 +197,7 @@ def _sacrum(sex: Sex) -> Solid:
     depths = [17, 15, 12, 9, 7]
     shapes: list[Shape] = []
     for k, (y, h) in enumerate(line):
-        tilt = [-0.55, -0.62, -0.7, -0.5, -0.2][k]
+        tilt = [0.55, 0.62, 0.65, 0.4, 0.1][k]
         shapes.append(Drum((0, y, h), (halves[k], depths[k]), 12.5, _axes(tilt)))
     for s in (-1, 1):
         shapes += tube(

@@ -75,8 +75,8 @@ def _centre_line(number: int, row: tuple[float, ...]) -> Floats:
 def _rib(number: int, line: Floats, girth: float) -> Solid:
     count = len(line)
     t = np.linspace(0, 1, count)
-    high = np.interp(t, [0, 0.06, 0.14, 0.5, 1], [6.2, 5.0, 6.4, 6.8, 7.4])
-    thin = np.interp(t, [0, 0.06, 0.14, 0.5, 1], [5.2, 4.2, 4.4, 3.9, 3.8])
+    high = np.interp(t, [0, 0.06, 0.14, 0.5, 1], [6.4, 5.4, 6.9, 7.3, 7.9])
+    thin = np.interp(t, [0, 0.06, 0.14, 0.5, 1], [5.2, 4.4, 4.6, 4.2, 4.1])
     if number in (1, 2):
         high, thin = high * 1.1, thin * 0.95
     if number >= 11:
@@ -99,9 +99,9 @@ def _manubrium(girth: float) -> Solid:
         [
             *tube(
                 [(0, 106, 1438), (0, 98, 1420), (0, 89, 1402)],
-                f32([[28, 7], [24, 6.5], [17, 6]]) * girth,
+                f32([[31, 7], [26, 6.5], [18, 6]]) * girth,
             ),
-            *tube([(-24, 106, 1440), (24, 106, 1440)], 7.5 * girth),
+            *tube([(-27, 106, 1441), (27, 106, 1441)], 7.5 * girth),
         ]
     )
 
