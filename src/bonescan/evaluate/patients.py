@@ -4,32 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-#: Bootstrap samples, their seed, and the interval's coverage.
-REPEATS = 2000
-SEED = 20230101
-COVERAGE = 0.95
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its bootstrap interval; each None where it is not defined."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return "not defined"
-        if self.low is None or self.high is None:
-            return f"{self.value:.3f}"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+from bonescan.evaluate.statistics import Interval, bootstrap
 
 
 @dataclass(frozen=True)
@@ -94,46 +74,30 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> RocCurve:
     )
 
 
-def bootstrap(
+def patient_interval(
     statistic: Callable[[NDArray[np.intp]], float | None],
-    patients: Sequence[Any],
+    patients: Sequence[str],
     *,
-    repeats: int = REPEATS,
-    seed: int = SEED,
-) -> Estimate:
-    """Estimate a figure and its 95 % percentile interval by drawing patients with replacement.
+    draws: int = 2000,
+) -> Interval | None:
+    """Return a figure over rows (studies) with its interval from drawing patients anew.
 
     Parameters
     ----------
     statistic : callable
-        Takes row indices (n,) and returns the figure over these rows, None where it is undefined.
-    patients : sequence
-        The patient of each row; all rows of a patient are drawn together.
-    repeats, seed : int
-        Number of samples and their random seed.
+        Takes row numbers (n,) and returns the figure over these rows, None where it is undefined.
+    patients : sequence of str
+        The patient of each row; the rows of a patient are drawn together.
+    draws : int
+        Bootstrap samples.
 
     Returns
     -------
-    Estimate
-        Over all rows, with the interval from the samples in which the figure is defined; without
-        an interval where that is fewer than half of them.
+    Interval or None
+        None where the figure over all rows is undefined.
     """
-    value = statistic(np.arange(len(patients)))
-    if value is None:
-        return Estimate(None)
-    rows_of: dict[Any, list[int]] = {}
+    rows_of: dict[str, list[int]] = {}
     for row, patient in enumerate(patients):
         rows_of.setdefault(patient, []).append(row)
     groups = [np.array(rows, np.intp) for rows in rows_of.values()]
-    random = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(repeats):
-        chosen = random.integers(0, len(groups), len(groups))
-        sample = statistic(np.concatenate([groups[index] for index in chosen]))
-        if sample is not None:
-            drawn.append(sample)
-    if len(drawn) < repeats / 2:
-        return Estimate(value)
-    tail = (1 - COVERAGE) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail))
-    return Estimate(value, float(low), float(high))
+    return bootstrap(groups, lambda drawn: statistic(np.concatenate(drawn)), draws=draws)

@@ -101,5 +101,6 @@ def picture_text(reading: Reading, name: ViewName, *, marked: bool) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text with a full stop at its end."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    """Return a text that starts with a capital and ends with a full stop."""
+    start = text[:1].upper() + text[1:]
+    return start if start.endswith((".", "!", "?")) else f"{start}."

@@ -1,0 +1,83 @@
+"""How views are shown: window, cut-out, numbers in the margins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bonescan.package import Package
+from bonescan.predict import Engine, read_scan
+from bonescan.report.display import NUMBER_PITCH, inverse_grey, lay_out, spread
+from bonescan.report.figure import draw_overlay
+from bonescan.scan import Reading, Scan
+
+
+@pytest.fixture(scope="module")
+def reading(bright_package: Package, plain_scan: Scan) -> Reading:
+    return read_scan(plain_scan, Engine(bright_package, threads=1))
+
+
+def test_inverse_grey() -> None:
+    counts = np.array([[0, 5, 10, 99]], np.float32)
+    assert inverse_grey(counts, 10).tolist() == [[255, 128, 0, 0]]
+    assert inverse_grey(counts * 0, 0).tolist() == [[255] * 4]
+
+
+def test_a_hot_spot_does_not_pale_the_body(plain_scan: Scan, reading: Reading) -> None:
+    hot = plain_scan.anterior
+    assert hot is not None
+    hotter = replace(
+        plain_scan, anterior=replace(hot, counts=np.where(hot.counts > 50, 1e4, hot.counts))
+    )
+    assert lay_out(hotter, reading)[0].black == lay_out(plain_scan, reading)[0].black
+
+
+def test_both_views_show_the_same_rows(plain_scan: Scan, reading: Reading) -> None:
+    anterior, posterior = lay_out(plain_scan, reading)
+    assert (anterior.top, anterior.shape[0]) == (posterior.top, posterior.shape[0])
+    assert anterior.top <= 55
+    assert anterior.top + anterior.shape[0] >= 970
+
+
+def test_the_limit_of_what_was_read_is_shown(plain_scan: Scan, reading: Reading) -> None:
+    panel = lay_out(plain_scan, reading)[0]
+    assert panel.read_to is not None
+    assert panel.read_rows is not None
+    assert panel.read_to + panel.top == panel.read_rows[1]
+    everything = replace(reading, views=tuple(replace(v, read_rows=None) for v in reading.views))
+    assert lay_out(plain_scan, everything)[0].read_to is None
+
+
+@given(st.lists(st.floats(0, 700), max_size=60).map(sorted))
+def test_numbers_keep_their_order_and_distance(wanted: list[float]) -> None:
+    placed = spread(wanted, 700)
+    assert len(placed) == len(wanted)
+    pitch = min(NUMBER_PITCH, 700 / max(1, len(wanted)))
+    assert all(b - a >= pitch - 1e-6 for a, b in pairwise(placed))
+    assert all(pitch / 2 - 1e-6 <= row <= 700 - pitch / 2 + 1e-6 for row in placed)
+
+
+def test_numbers_that_have_room_stay_where_they_are() -> None:
+    assert spread([50, 100, 400], 700) == [50, 100, 400]
+
+
+def test_overlay_marks_where_the_lesion_is(plain_scan: Scan, reading: Reading) -> None:
+    panels = lay_out(plain_scan, reading)
+    picture = np.asarray(draw_overlay(panels, "plain").convert("RGB")).astype(int)
+    red = (picture[..., 0] > 180) & (picture[..., 1] < 60)
+    assert red.any()
+    left = red[:, : picture.shape[1] // 2]
+    columns = np.flatnonzero(left.any(axis=0))
+    # the anterior spot lies right of that view's middle: its mark does, too, and so does its number
+    assert columns.min() > picture.shape[1] // 4
+
+
+def test_overlay_of_one_view(plain_scan: Scan, reading: Reading) -> None:
+    alone = replace(plain_scan, posterior=None)
+    ours = replace(reading, views=reading.views[:1], lesions=reading.lesions[:1])
+    assert draw_overlay(lay_out(alone, ours), "plain").size[0] == 640
