@@ -86,6 +86,7 @@ def blob(
     rng: np.random.Generator,
     irregularity: float = 0.3,
     softness: float = 0.18,
+    turned: bool = True,
 ) -> tuple[Array, Array]:
     """Shape an irregular ellipsoid on a grid.
 
@@ -94,11 +95,13 @@ def blob(
     box : three slices
         The voxels to fill, (z, y, x).
     centre, radii : (3,) float
-        In voxels. The axes are turned at random.
+        In voxels.
     irregularity : float
         Relative amplitude of the bulges of the surface.
     softness : float
         Relative width of the surface.
+    turned : bool
+        Whether the axes point at random.
 
     Returns
     -------
@@ -109,8 +112,10 @@ def blob(
     """
     axes = np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij", sparse=False)
     offset = np.stack([a - c for a, c in zip(axes, centre, strict=True)], axis=-1)
-    turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
-    scaled = (offset @ turn) / np.maximum(radii, 0.5)
+    if turned:
+        turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+        offset = offset @ turn
+    scaled = offset / np.maximum(radii, 0.5)
     distance = np.linalg.norm(scaled, axis=-1)
     bulges = np.zeros_like(distance)
     for wave in range(5):

@@ -29,6 +29,10 @@ _REGION_NAMES = {
 }
 
 
+#: Soft tissue of the trunk and of the legs against its mean level.
+TRUNK_SHARE, LEG_SHARE = 1.35, 0.75
+
+
 @dataclass(frozen=True)
 class Physiology:
     """How one patient takes up the tracer.
@@ -85,8 +89,8 @@ def draw_physiology(
     for name in tissues:
         tissues[name] *= drained * (renal if name != "bladder" else 1.0)
     tissues["soft"] *= (bmi / 25) ** -0.35
-    if rng.random() < 0.85:  # stomach, gut and thyroid show only now and then
-        tissues["stomach"] = tissues["thyroid"] = tissues["gut"] = tissues["soft"]
+    if rng.random() < 0.85:  # the stomach shows only now and then
+        tissues["stomach"] = tissues["gut"]
     return Physiology(regions, zones, tissues, float(rng.uniform(0.03, 0.08)))
 
 
@@ -243,6 +247,11 @@ def _soft_tissue(anatomy: Anatomy, physiology: Physiology, rng: np.random.Genera
         if name in tissues:
             table[number] = tissues[name] * float(np.exp(0.06 * rng.standard_normal()))
     activity = table[anatomy.organ] * anatomy.body
+    # Blood-rich trunk above, muscle and fat of the thighs and legs below.
+    hips = np.mean([anatomy.landmarks[f"hip {side}"][0] for side in "RL"])
+    z = (np.arange(anatomy.part.shape[0]) + 0.5) * anatomy.voxel_mm
+    share = LEG_SHARE + (TRUNK_SHARE - LEG_SHARE) / (1 + np.exp((z - hips) / 40.0))
+    activity *= share.astype(np.float32)[:, None, None]
     activity[anatomy.lung] = tissues["lung"]
     activity *= 1 - anatomy.bone
     return activity.astype(np.float32)
