@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -113,14 +111,17 @@ def export_run(
     aside = out.with_name(f"{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    write_onnx(network, (height, width), aside / ONNX_NAME)
-    save_file(on_cpu(network.state_dict()), aside / WEIGHTS_NAME)
-    if threshold is None:
-        threshold = pixel_threshold(predictions.of_part("validation"), _data_words(folder))
-    write_card(aside, _card(folder, settings, predictions, threshold, aside, name, version))
-    if out.exists():
-        out.rmdir()
-    aside.rename(out)
+    try:
+        write_onnx(network, (height, width), aside / ONNX_NAME)
+        save_file(on_cpu(network.state_dict()), aside / WEIGHTS_NAME)
+        if threshold is None:
+            threshold = pixel_threshold(predictions.of_part("validation"), _data_words(folder))
+        write_card(aside, _card(folder, settings, predictions, threshold, aside, name, version))
+        if out.exists():
+            out.rmdir()
+        aside.rename(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return Package.load(out)
 
 
@@ -251,7 +252,7 @@ def _card(
             run=done["run"],
             fold=done["fold"],
             settings_digest=settings.digest,
-            data_digest=_starts(folder)[-1]["data"],
+            data_digest=folder.read_starts()[-1]["data"],
             positives=done["train_positives"],
             negatives=done["train_negatives"],
             validation=done["validation"],
@@ -266,10 +267,5 @@ def _card(
 
 
 def _data_words(folder: RunFolder) -> str:
-    words: str = _starts(folder)[-1]["description"]
+    words: str = folder.read_starts()[-1]["description"]
     return words
-
-
-def _starts(folder: RunFolder) -> list[dict[str, Any]]:
-    starts: list[dict[str, Any]] = json.loads(folder.environment.read_text(encoding="utf-8"))
-    return starts

@@ -127,6 +127,12 @@ class RunFolder:
                 f"{self.settings}: is not a settings file of this version; train again"
             ) from error
 
+    def read_starts(self) -> list[dict[str, Any]]:
+        """Return the content of ``environment.json``: one entry for each start."""
+        self._need(self.environment)
+        starts: list[dict[str, Any]] = json.loads(self.environment.read_text(encoding="utf-8"))
+        return starts
+
     def read_summary(self) -> dict[str, Any]:
         """Return the content of ``DONE``."""
         self._need(self.done)

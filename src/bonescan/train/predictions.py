@@ -81,7 +81,7 @@ class Predictions:
             If the file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 probability = file["probability"]
                 return cls(
                     studies=tuple(file["studies"].tolist()),

@@ -242,7 +242,7 @@ def _open_folder(
     """Write what is done and where, or check that the folder was made for the same."""
     starts: list[dict[str, Any]] = []
     if folder.check_resumable():
-        starts = json.loads(folder.environment.read_text(encoding="utf-8"))
+        starts = folder.read_starts()
         same = (
             folder.read_settings() == settings
             and folder.folds.read_text(encoding="utf-8") == folds_to_json(folds)

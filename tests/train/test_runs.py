@@ -1,0 +1,242 @@
+"""Runs of an experiment: what is done where, and what a folder that is not right says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bonescan.config import Experiment, Settings
+from bonescan.errors import BadInput, BadSettings
+from bonescan.prepare import PreparedData
+from bonescan.train import run_experiment
+from bonescan.train.folder import RunFolder, locked
+from bonescan.train.folds import read_folds
+from bonescan.train.predictions import Predictions
+from bonescan.train.runs import train_fold, work_of
+from bonescan.train.watch import Silent
+
+SettingsOf = Callable[..., Settings]
+
+
+@pytest.fixture
+def experiment(settings_of: SettingsOf) -> Experiment:
+    return Experiment(
+        title="tiny",
+        runs={
+            "dice": settings_of(training={"epochs": 2}),
+            "focal": settings_of(
+                training={"epochs": 2},
+                loss={"kind": "focal_tversky"},
+                data={"positives": ["D1"], "train_negatives": ["D2"]},
+            ),
+        },
+        source=Path("tiny.toml"),
+    )
+
+
+def train(settings: Settings, data: PreparedData, path: Path) -> RunFolder:
+    train_fold(settings, data, RunFolder(path), 0, accelerator="cpu")
+    return RunFolder(path)
+
+
+def test_an_experiment_fills_one_folder_a_run_and_fold(
+    experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    folders = run_experiment(
+        experiment, tiny_data.folder, tmp_path, fold=1, watcher=Silent(), accelerator="cpu"
+    )
+    digest = experiment.runs["dice"].digest
+    assert folders[0].path == tmp_path / "tiny" / f"dice-{digest}" / "fold1"
+    assert len(folders) == 2
+    assert all(folder.is_done for folder in folders)
+    one, two = (read_folds(folder.folds) for folder in folders)
+    assert [fold.test for fold in one] == [fold.test for fold in two]
+    names = {path.name for path in folders[0].path.iterdir()}
+    assert names == {
+        "settings.json",
+        "folds.json",
+        "environment.json",
+        "metrics.jsonl",
+        "last.pt",
+        "best.pt",
+        "predictions.npz",
+        "DONE",
+        "lock",
+    }
+
+
+def test_predictions_hold_every_case_that_did_not_train(
+    experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    folder = train(experiment.runs["focal"], tiny_data, tmp_path / "run")
+    found = Predictions.load(folder.predictions)
+    fold = read_folds(folder.folds)[0]
+    assert set(found.of_part("test").patients) == set(fold.test)
+    assert set(found.of_part("validation").patients) == set(fold.validation)
+    assert found.of_part("healthy").sets == ("D4",)
+    for study, truth, marked, p in zip(
+        found.studies, found.metastasis, found.marked, found.probability, strict=True
+    ):
+        assert np.array_equal(truth, tiny_data.case(study).metastasis)
+        assert (p[marked] >= 85).all()  # the most probable of three classes
+        assert marked[p > 128].all()
+    summary = folder.read_summary()
+    assert summary["train_negatives"] == 2
+    assert summary["train_positives"] == len(fold.train)
+
+
+def test_a_finished_fold_is_not_trained_again(
+    experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    folder = train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+    before = {
+        path: path.stat().st_mtime_ns for path in folder.path.iterdir() if path.name != "lock"
+    }
+    train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+def test_work_is_cut_into_equal_parts(experiment: Experiment) -> None:
+    everything = work_of(experiment, run=None, fold=None, shard=None)
+    assert everything == [(name, k) for name in ("dice", "focal") for k in range(3)]
+    shards = [work_of(experiment, run=None, fold=None, shard=f"{i}/4") for i in (1, 2, 3, 4)]
+    assert sorted(item for shard in shards for item in shard) == everything
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+    assert work_of(experiment, run="focal", fold=2, shard=None) == [("focal", 2)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"run": "dise"}, r"--run dise: tiny\.toml has dice, focal"),
+        ({"fold": 3}, "--fold 3: run dice has folds 0 to 2"),
+        ({"shard": "0/4"}, "--shard 0/4: write it as I/N"),
+        ({"shard": "5/4"}, "--shard 5/4: write it as I/N"),
+        ({"shard": "half"}, "--shard half: write it as I/N"),
+    ],
+)
+def test_work_that_does_not_exist_is_refused(
+    experiment: Experiment, options: dict[str, object], message: str
+) -> None:
+    chosen: dict = {"run": None, "fold": None, "shard": None, **options}
+    with pytest.raises(BadSettings, match=message):
+        work_of(experiment, **chosen)
+
+
+def test_data_on_another_canvas_is_refused(
+    experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    canvas = experiment.runs["dice"].canvas.model_copy(update={"reduce": 8})
+    settings = experiment.runs["dice"].model_copy(update={"canvas": canvas})
+    with pytest.raises(BadInput, match="prepared with another canvas"):
+        train(settings, tiny_data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_patients_are_refused(
+    tiny_data: PreparedData, settings_of: SettingsOf, tmp_path: Path
+) -> None:
+    settings = settings_of(training={"folds": 8})
+    with pytest.raises(BadInput, match="7 patients with metastasis for 8 folds"):
+        train(settings, tiny_data, tmp_path / "run")
+
+
+def test_two_processes_on_one_folder(
+    experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    hold = (
+        "import sys, pathlib; from bonescan.train.folder import locked\n"
+        "with locked(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    path = tmp_path / "run"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(BadInput, match="another process is training here"):
+            train(experiment.runs["dice"], tiny_data, path)
+        other.kill()
+    assert train(experiment.runs["dice"], tiny_data, path).is_done
+
+
+def test_a_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), locked(tmp_path):
+        raise KeyError
+    with locked(tmp_path):
+        assert (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["settings.json", "folds.json", "metrics.jsonl", "last.pt", "best.pt", "predictions.npz"],
+)
+def test_a_finished_folder_that_lost_a_file_says_which(
+    missing: str, experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    folder = train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+    (folder.path / missing).unlink()
+    with pytest.raises(BadInput, match=rf"{missing}: is missing, .* delete .*run"):
+        train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+
+
+@pytest.mark.parametrize("missing", ["last.pt", "settings.json", "folds.json", "environment.json"])
+def test_an_unfinished_folder_that_lost_a_file_says_which(
+    missing: str, experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    folder = train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+    folder.done.unlink()
+    (folder.path / missing).unlink()
+    with pytest.raises(BadInput, match=rf"{missing}: is missing, .* delete .*run"):
+        train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+
+
+def test_a_folder_begun_with_other_data_or_settings_is_refused(
+    experiment: Experiment,
+    tiny_data: PreparedData,
+    data_of: Callable[..., PreparedData],
+    settings_of: SettingsOf,
+    tmp_path: Path,
+) -> None:
+    folder = train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+    folder.done.unlink()
+    other = data_of(tmp_path / "other", {"D1": 7, "D2": 2, "D4": 1}, seed=1)
+    with pytest.raises(BadInput, match="begun with other settings or other data"):
+        train(experiment.runs["dice"], other, tmp_path / "run")
+    with pytest.raises(BadInput, match="begun with other settings or other data"):
+        train(settings_of(training={"epochs": 3}), tiny_data, tmp_path / "run")
+
+
+def test_a_folder_cleared_of_everything_starts_afresh(
+    experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    folder = train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+    before = folder.metrics.read_bytes()
+    shutil.rmtree(folder.path)
+    assert (
+        train(experiment.runs["dice"], tiny_data, tmp_path / "run").metrics.read_bytes() == before
+    )
+
+
+def test_environment_says_what_made_the_numbers(
+    experiment: Experiment, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    folder = train(experiment.runs["dice"], tiny_data, tmp_path / "run")
+    (start,) = json.loads(folder.environment.read_text())
+    assert start["device"] == "cpu"
+    assert start["data"] == tiny_data.digest
+    assert {"bonescan", "torch", "numpy", "python", "threads", "started"} <= set(start)
+
+
+def test_damaged_predictions_are_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.npz"
+    path.write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(BadInput, match=r"predictions\.npz: cannot be read"):
+        Predictions.load(path)
