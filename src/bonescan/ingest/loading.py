@@ -10,9 +10,10 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from bonescan.errors import BadInput
-from bonescan.ingest import dicom, headers, pictures, pixels, quality
-from bonescan.ingest.appearance import appearance_of
+from bonescan.ingest import dicom, headers, pictures, pixels
 from bonescan.ingest.pixels import Frames
+from bonescan.ingest.quality import Look, judge
+from bonescan.ingest.refusal import refuse_other_studies
 from bonescan.ingest.resolve import cut
 from bonescan.ingest.sources import NamedPicture, SourceFile, Study
 from bonescan.ingest.studies import find_studies
@@ -69,10 +70,9 @@ def load_study(study: Study) -> Scan:
         sources=study.origins,
     )
     datasets = [item.dataset for item in opened.values() if item.dataset is not None]
-    quality.refuse_other_studies(scan, datasets)
-    looks = {name: appearance_of(view.counts) for name, view in views.items()}
-    full_scale = min(item.frames.full_scale or np.inf for item in opened.values())
-    flags += quality.judge(scan, looks, full_scale)
+    looks = {name: Look.at(view) for name, view in views.items()}
+    refuse_other_studies(scan, {name: look.outline for name, look in looks.items()}, datasets)
+    flags += judge(scan, looks)
     return replace(scan, flags=tuple(dict.fromkeys(flags)))
 
 

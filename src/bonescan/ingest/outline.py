@@ -29,6 +29,9 @@ _ASPECT = (1.5, 6.5)
 #: Share of its box that a body fills; real ones fill 0.45 to 0.65.
 _FILLED = (0.25, 0.9)
 
+#: Shoulders begin where the body is this share of its full breadth wide.
+_SHOULDER = 0.6
+
 #: A gap between two bodies: columns with less than this share of the fullest column.
 _GAP = 0.15
 
@@ -40,8 +43,20 @@ _SECOND_BODY = 0.4
 class Outline:
     """Where the body lies in a picture, in the picture's own pixels, last row/column exclusive.
 
-    ``filled`` is the share of the box that the body covers, ``broken_rows`` the share of the
-    box's rows without any body.
+    Attributes
+    ----------
+    top, left, bottom, right : int
+        The body's box.
+    filled : float
+        Share of the box that the body covers.
+    broken_rows : float
+        Share of the box's rows without any body.
+    shoulder : int
+        First row as wide as 0.6 of ``breadth``.
+    breadth : float
+        Width of the body with its arms: the 95th percentile of its rows' extents.
+    air_level : float
+        Counts per pixel, smoothed, that separate body from air.
     """
 
     top: int
@@ -50,6 +65,9 @@ class Outline:
     right: int
     filled: float
     broken_rows: float
+    shoulder: int
+    breadth: float
+    air_level: float = 0.0
 
     @property
     def height(self) -> int:
@@ -68,7 +86,7 @@ class Outline:
         return tall and _FILLED[0] <= self.filled <= _FILLED[1] and self.broken_rows < 0.1
 
 
-def body_mask(grey: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:
+def body_mask(grey: NDArray[Any]) -> tuple[NDArray[np.bool_], int, float]:
     """Separate body from air coarsely.
 
     Parameters
@@ -82,6 +100,8 @@ def body_mask(grey: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:
         Body, without specks; empty for a constant picture.
     factor : int
         Reduction from picture to mask.
+    air_level : float
+        Counts per picture pixel, smoothed, above which a pixel is taken as body.
     """
     factor = max(1, int(np.ceil(max(grey.shape) / _COARSE_SIDE)))
     rows, columns = grey.shape[0] // factor, grey.shape[1] // factor
@@ -89,8 +109,9 @@ def body_mask(grey: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:
     coarse = blocks.reshape(rows, factor, columns, factor).sum(axis=(1, 3))
     logged = np.log1p(ndimage.gaussian_filter(coarse, _SMOOTHING))
     if logged.size == 0 or np.ptp(logged) == 0:
-        return np.zeros(coarse.shape, bool), factor
-    return _without_specks(logged > threshold_otsu(logged)), factor
+        return np.zeros(coarse.shape, bool), factor, 0.0
+    threshold = float(threshold_otsu(logged))
+    return _without_specks(logged > threshold), factor, float(np.expm1(threshold)) / factor**2
 
 
 def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -106,15 +127,18 @@ def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def outline_of(grey: NDArray[Any]) -> Outline | None:
     """Return the body's outline in a picture, or None where there is nothing in it."""
-    mask, factor = body_mask(grey)
-    return _outline(mask, factor)
+    mask, factor, air_level = body_mask(grey)
+    return _outline(mask, factor, air_level)
 
 
-def _outline(mask: NDArray[np.bool_], factor: int) -> Outline | None:
+def _outline(mask: NDArray[np.bool_], factor: int, air_level: float = 0.0) -> Outline | None:
     rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
     if rows.size == 0:
         return None
     box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    extents = _extents(box)
+    breadth = float(np.percentile(extents[extents > 0], 95))
+    shoulder = rows[0] + np.argmax(extents > _SHOULDER * breadth)
     return Outline(
         top=int(rows[0]) * factor,
         left=int(columns[0]) * factor,
@@ -122,7 +146,17 @@ def _outline(mask: NDArray[np.bool_], factor: int) -> Outline | None:
         right=int(columns[-1] + 1) * factor,
         filled=float(box.mean()),
         broken_rows=float(1 - box.any(axis=1).mean()),
+        shoulder=int(shoulder) * factor,
+        breadth=breadth * factor,
+        air_level=air_level,
     )
+
+
+def _extents(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return each row's distance from its first to its last true pixel, 0 without any."""
+    first = mask.argmax(axis=1)
+    last = mask.shape[1] - mask[:, ::-1].argmax(axis=1)
+    return np.where(mask.any(axis=1), last - first, 0).astype(np.int64)
 
 
 def bodies_in(grey: NDArray[Any]) -> tuple[Crop, ...]:
@@ -139,7 +173,7 @@ def bodies_in(grey: NDArray[Any]) -> tuple[Crop, ...]:
         One for each body, left to right or top to bottom; a single crop of the whole frame where
         only one body, or none, was found. Crops are equal tiles where the gaps allow.
     """
-    mask, factor = body_mask(grey)
+    mask, factor, _ = body_mask(grey)
     height, width = int(grey.shape[0]), int(grey.shape[1])
     cuts = _cuts(mask, axis=1, factor=factor, length=width)
     if cuts:

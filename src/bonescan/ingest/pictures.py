@@ -74,7 +74,6 @@ def decode(path: Path, origin: Path) -> Frames:
     frames: list[NDArray[np.float32]] = []
     with _opened(path, origin) as image:
         check_matrix(origin, image.size[1], image.size[0], int(getattr(image, "n_frames", 1)))
-        scale = 65535.0 if image.mode.startswith(("I", "F")) else 255.0
         for page in ImageSequence.Iterator(image):
             grey, found = _page_to_grey(page)
             frames.append(grey)
@@ -88,7 +87,7 @@ def decode(path: Path, origin: Path) -> Frames:
     if lowest < 0:
         stack = np.maximum(stack, 0)
         flags.append(Flag("negative-counts", f"negative values (lowest {lowest:g}) count as 0"))
-    return turned_to_dark_air(Frames(stack, False, scale, tuple(flags)))
+    return turned_to_dark_air(Frames(stack, False, tuple(flags)))
 
 
 def _page_to_grey(page: Image.Image) -> tuple[NDArray[np.float32], list[Flag]]:

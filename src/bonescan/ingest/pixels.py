@@ -41,15 +41,12 @@ class Frames:
         Counts per pixel, or grey values where ``true_counts`` is false; 0 or more, high is hot.
     true_counts : bool
         The values are counts, not what a screen showed.
-    full_scale : float or None
-        The largest value that the source's pixel format can hold.
     flags : tuple of Flag
         What was changed to get there.
     """
 
     grey: NDArray[np.float32]
     true_counts: bool
-    full_scale: float | None
     flags: tuple[Flag, ...] = ()
 
 
@@ -91,8 +88,7 @@ def decode(dataset: Dataset, shown: Path) -> Frames:
     grey, value_flags = _to_values(grey, dataset, shown)
     flags += value_flags
     screen = samples > 1 or _is_screen_capture(dataset)
-    bits = int(headers.number(dataset, "BitsStored") or 16)
-    frames = Frames(grey, not screen, float(2**bits - 1), tuple(flags))
+    frames = Frames(grey, not screen, tuple(flags))
     declared = headers.text(dataset, "PhotometricInterpretation").upper() == "MONOCHROME1"
     return turned_to_dark_air(frames, declared=declared)
 

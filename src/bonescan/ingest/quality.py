@@ -1,17 +1,23 @@
-"""Doubts about a scan, each a `Flag` with a stable code, and the refusal of other studies."""
+"""Doubts about a scan, each a `Flag` with a stable code that every output repeats.
+
+Codes made here: ``view-missing``, ``view-guessed``, ``view-contradicted``, ``low-counts``,
+``counts-disagree``, ``fast-scan``, ``saturated-counts``, ``wrapped-counts``, ``body-clipped``,
+``no-spacing``, ``implausible-spacing``. Those about files and pixel formats are made where the file
+is read: ``picture-source``, ``colour-picture``, ``burned-in-text``, ``inverted``, ``rescaled``,
+``negative-counts``, ``several-energy-windows``, ``derived-frame``, ``composite-frame``,
+``duplicate-file``, ``shared-instance-uid``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 from scipy import ndimage
 
-from bonescan.errors import NotABoneScan
-from bonescan.ingest import energy, headers
-from bonescan.ingest.appearance import Appearance
+from bonescan.ingest.appearance import CLEAR, Appearance, appearance_of
 from bonescan.ingest.outline import Outline, outline_of
 from bonescan.ingest.resolve import GUESSED
 from bonescan.scan import VIEW_NAMES, Flag, Scan, View, ViewName
@@ -19,131 +25,107 @@ from bonescan.scan import VIEW_NAMES, Flag, Scan, View, ViewName
 #: Counts of a view below which the bone scan index becomes unreliable, and unusable.
 FEW_COUNTS, TOO_FEW_COUNTS = 500_000, 200_000
 
-#: Error of the bone scan index by counts of a view (published; see docs): counts, error.
-BSI_ERROR = ((1_500_000, 0.2), (500_000, 0.57), (200_000, 4.7))
+#: Published error of the bone scan index at the counts above.
+_BSI_ERROR = {FEW_COUNTS: 0.57, TOO_FEW_COUNTS: 4.7}
 
-#: Customary scan speed is 10 to 15 cm/min (SNM guideline for bone scintigraphy): 2.5 mm/s.
+#: Customary scan speed is 10 to 15 cm/min (SNM procedure guideline for bone scintigraphy 3.0).
 USUAL_VELOCITY_MM_S = 2.5
 
-#: Stature, mm, that adults and adolescents have.
+#: Stature, mm, of the patients that bone scans for metastases are made of.
 STATURE_MM = (1200.0, 2200.0)
 
-#: A plateau of this many touching pixels at the maximum means that the counter was full.
-_PLATEAU_PIXELS = 6
+#: So many touching pixels at a maximum of at least 32 mean that the counter was full.
+_PLATEAU_PIXELS, _PLATEAU_LEVEL = 6, 32
+
+#: A counter that starts again at 0 makes neighbours differ by this share of its range; a camera's
+#: resolution of 4 pixels or more does not. So many such neighbours are needed.
+_WRAP_JUMP, _WRAP_PIXELS = 0.58, 4
+
+#: The body counts as cut where it meets the frame's edge over this share of its height.
+_CUT_SHARE = 0.02
+
+#: Header and pixels disagree on the counts beyond this factor.
+_COUNT_FACTOR = 1.25
 
 
-def refuse_other_studies(scan: Scan, datasets: Sequence[Dataset]) -> None:
-    """Refuse a scan that header or pixels show to be no planar whole-body bone scan.
+@dataclass(frozen=True)
+class Look:
+    """What one view shows: the body's outline and which side of it."""
 
-    Raises
-    ------
-    NotABoneScan
-        With the reason.
-    """
-    shown = ", ".join(str(path) for path in scan.sources)
-    for dataset in datasets:
-        reason = _other_tracer(dataset)
-        if reason:
-            raise NotABoneScan(f"{shown}: {reason}; give a planar whole-body bone scan")
-    outlines = [(view, outline_of(view.counts)) for view in scan.views]
-    for view, outline in outlines:
-        if outline is None or not outline.looks_like_a_body:
-            raise NotABoneScan(
-                f"{shown}: the {view.name} view shows {_shape(outline)}, not a body from head to "
-                f"feet{_image_type(datasets)}; give a planar whole-body bone scan"
-            )
+    outline: Outline | None
+    appearance: Appearance
+
+    @classmethod
+    def at(cls, view: View) -> Look:
+        """Look at a view's counts."""
+        outline = outline_of(view.counts)
+        return cls(outline, appearance_of(view.counts, outline))
 
 
-def _shape(outline: Outline | None) -> str:
-    if outline is None:
-        return "nothing that stands out"
-    return (
-        f"an outline of {outline.height} x {outline.width} pixels "
-        f"(height over width {outline.height / outline.width:.1f})"
-    )
-
-
-def _image_type(datasets: Sequence[Dataset]) -> str:
-    kinds = {headers.texts(dataset, "ImageType")[2:3] for dataset in datasets} - {()}
-    named = ", ".join(sorted(kind[0] for kind in kinds))
-    return f", and Image Type is {named}" if named else ""
-
-
-def _other_tracer(dataset: Dataset) -> str | None:
-    tracer, nuclide = energy.tracer_of(dataset), energy.nuclide_of(dataset)
-    if tracer and energy.names_other_tracer(tracer):
-        return f"the radiopharmaceutical is {tracer}, which is no bone tracer"
-    if nuclide and not energy.is_technetium(nuclide):
-        return f"the radionuclide is {nuclide}, not technetium-99m"
-    windows = [
-        energy.window_of(dataset, frame + 1)
-        for frame in range(len(headers.numbers(dataset, "EnergyWindowVector")) or 1)
-    ]
-    if all(window.holds_photopeak is False for window in windows):
-        return f"the energy window {windows[0]} does not hold technetium's 140.5 keV"
-    description = " ".join(
-        headers.text(dataset, keyword)
-        for keyword in ("StudyDescription", "SeriesDescription", "ProtocolName")
-    )
-    if energy.names_other_tracer(description):
-        return f"it is described as {description.strip()!r}"
-    return None
-
-
-def judge(
-    scan: Scan, looks: Mapping[ViewName, Appearance], full_scale: float = np.inf
-) -> list[Flag]:
+def judge(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
     """Return the doubts about a scan.
 
     Parameters
     ----------
     scan : Scan
         As loaded.
-    looks : mapping from view name to Appearance
-        What the pixels of each view look like.
-    full_scale : float
-        The largest value that the source's pixel format can hold.
+    looks : mapping from view name to Look
+        One for each of its views.
     """
-    flags = _missing(scan)
-    flags += _velocity(scan)
+    flags = _missing(scan) + _contradicted(scan, looks) + _velocity(scan)
+    if scan.acquisition.true_counts:
+        flags += _disagreement(scan)
     for view in scan.views:
-        flags += _recognition(view, looks.get(view.name))
+        flags += _guessed(view)
         if scan.acquisition.true_counts:
             flags += _counts(view)
-        flags += _saturated(view.counts, view.name)
-        outline = outline_of(view.counts)
+        flags += _saturated(view) + _wrapped(view)
+        outline = looks[view.name].outline
         if outline is not None:
-            flags += _spacing(view, outline)
+            flags += _clipped(view, outline) + _spacing(view, outline)
     return flags
 
 
 def _missing(scan: Scan) -> list[Flag]:
     present = {view.name for view in scan.views}
     return [
-        Flag("view-missing", f"there is no {name} view; lesions seen only there are missed")
+        Flag("view-missing", f"there is no {name} view; what shows only there is missed")
         for name in VIEW_NAMES
         if name not in present
     ]
 
 
-def _recognition(view: View, look: Appearance | None) -> list[Flag]:
+def _guessed(view: View) -> list[Flag]:
+    if view.recognised_by not in GUESSED:
+        return []
+    message = (
+        f"nothing written tells which view frame {view.frame} of {view.source.name} shows; "
+        f"it is taken as {view.name} by {view.recognised_by}; check that it is"
+    )
+    return [Flag("view-guessed", message)]
+
+
+def _contradicted(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
+    """Let the pixels object: both views against each other, a single one against the middle."""
+    scores = {view.name: looks[view.name].appearance.score for view in scan.views}
+    front, back = scores.get("anterior"), scores.get("posterior")
+    if front is not None and back is not None:
+        if front - back < CLEAR:
+            return []
+        message = (
+            f"by their pixels the views look swapped (scores {front:+.2f} for the anterior, "
+            f"{back:+.2f} for the posterior view, higher is posterior); check which is which"
+        )
+        return [Flag("view-contradicted", message, "error")]
     flags = []
-    if view.recognised_by in GUESSED:
-        flags.append(
-            Flag(
-                "view-guessed",
-                f"nothing written tells which view frame {view.frame} of {view.source.name} is; "
-                f"it is taken as {view.name} by its {view.recognised_by}; check that it is",
+    for view in scan.views:
+        look = looks[view.name].appearance
+        if look.clear_view and look.clear_view != view.name:
+            message = (
+                f"the view is {view.name} by {view.recognised_by}, but its pixels look "
+                f"{look.clear_view} (score {look.score:+.2f}, positive is posterior); check it"
             )
-        )
-    if look and look.clear_view and look.clear_view != view.name:
-        flags.append(
-            Flag(
-                "view-contradicted",
-                f"the {view.name} view (by {view.recognised_by}) looks {look.clear_view}: score "
-                f"{look.score:+.2f}, positive for posterior; check that views are not swapped",
-            )
-        )
+            flags.append(Flag("view-contradicted", message))
     return flags
 
 
@@ -151,12 +133,30 @@ def _counts(view: View) -> list[Flag]:
     total = float(view.counts.sum(dtype=np.float64))
     if total >= FEW_COUNTS:
         return []
-    limit, error = BSI_ERROR[1] if total >= TOO_FEW_COUNTS else BSI_ERROR[2]
+    limit = FEW_COUNTS if total >= TOO_FEW_COUNTS else TOO_FEW_COUNTS
     message = (
-        f"the {view.name} view has {total / 1e6:.2f} million counts; below {limit / 1e6:.1f} "
-        f"million the error of a bone scan index exceeds {error:g}"
+        f"the {view.name} view has {total / 1e6:.2f} million counts; at {limit / 1e6:.1f} million "
+        f"the bone scan index already errs by {_BSI_ERROR[limit]:g}"
     )
     return [Flag("low-counts", message, "warning" if total >= TOO_FEW_COUNTS else "error")]
+
+
+def _disagreement(scan: Scan) -> list[Flag]:
+    """Compare the header's counts with those of a view, or of all views, whichever fits."""
+    stated = scan.acquisition.counts_accumulated
+    if not stated:
+        return []
+    sums = [float(view.counts.sum(dtype=np.float64)) for view in scan.views]
+    if any(
+        stated / _COUNT_FACTOR <= total <= stated * _COUNT_FACTOR for total in (*sums, sum(sums))
+    ):
+        return []
+    shown = " and ".join(f"{total / 1e6:.2f}" for total in sums)
+    message = (
+        f"the header states {stated / 1e6:.2f} million counts, the views hold {shown} million; "
+        "the pixels may have been scaled"
+    )
+    return [Flag("counts-disagree", message, "info")]
 
 
 def _velocity(scan: Scan) -> list[Flag]:
@@ -164,33 +164,89 @@ def _velocity(scan: Scan) -> list[Flag]:
     if velocity is None or velocity <= USUAL_VELOCITY_MM_S:
         return []
     message = (
-        f"the table moved at {velocity:.2f} mm/s ({velocity * 6:.0f} cm/min); 10-15 cm/min are "
-        "usual, and faster scans have fewer counts and more noise"
+        f"the table moved at {velocity:.2f} mm/s ({velocity * 6:.0f} cm/min); 10 to 15 cm/min are "
+        "usual, and a faster scan has fewer counts and more noise"
     )
     fast = velocity > 2 * USUAL_VELOCITY_MM_S
     return [Flag("fast-scan", message, "warning" if fast else "info")]
 
 
-def _saturated(counts: NDArray[np.float32], name: str) -> list[Flag]:
-    top = float(counts.max())
-    labels, count = ndimage.label(counts == top)
-    if count == 0 or top < 32:
+def _saturated(view: View) -> list[Flag]:
+    top = float(view.counts.max())
+    at_top = view.counts == top
+    if top < _PLATEAU_LEVEL or int(at_top.sum()) < _PLATEAU_PIXELS:
         return []
+    labels, _ = ndimage.label(at_top)
     largest = int(np.bincount(labels.ravel())[1:].max())
     if largest < _PLATEAU_PIXELS:
         return []
     message = (
-        f"the {name} view has {largest} touching pixels at its maximum {top:g}: the hottest spot "
-        "is cut off, so its uptake is not known"
+        f"{largest} touching pixels of the {view.name} view are at its maximum of {top:g}: the "
+        "hottest spot is cut off and its uptake is not known"
     )
     return [Flag("saturated-counts", message)]
 
 
+def _wrapped(view: View) -> list[Flag]:
+    """Find dark rings in a hot spot: a counter that started again at 0 (modulo 256, say)."""
+    top = float(view.counts.max())
+    span = 2.0 ** np.ceil(np.log2(top + 1)) if top > 0 else 0.0
+    if span < 256 or top < 0.8 * span:
+        return []
+    jumps = sum(
+        int((np.abs(np.diff(view.counts, axis=axis)) > _WRAP_JUMP * span).sum()) for axis in (0, 1)
+    )
+    if jumps < _WRAP_PIXELS:
+        return []
+    message = (
+        f"the hottest spot of the {view.name} view has {jumps} jumps by more than "
+        f"{_WRAP_JUMP * span:.0f} between neighbours: counts wrapped round at {span:g} and are "
+        "too low there"
+    )
+    return [Flag("wrapped-counts", message)]
+
+
+def _clipped(view: View, outline: Outline) -> list[Flag]:
+    cut = cut_sides(view.counts, outline)
+    if not cut:
+        return []
+    shown = ", ".join(f"{side} edge over {length} pixels" for side, length in cut.items())
+    message = f"the body of the {view.name} view is cut by the frame: {shown}"
+    return [Flag("body-clipped", message)]
+
+
+def cut_sides(counts: NDArray[np.float32], outline: Outline) -> dict[str, int]:
+    """Return the sides where the field of view cuts the body, with the length in pixels.
+
+    The field of view is what lies inside margins of exact zeros, as cameras leave them beside a
+    narrower detector.
+    """
+    rows, columns = np.nonzero(counts.any(axis=1))[0], np.nonzero(counts.any(axis=0))[0]
+    seen = counts[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    strips = {
+        "top": seen[:3].mean(axis=0),
+        "bottom": seen[-3:].mean(axis=0),
+        "left": seen[:, :3].mean(axis=1),
+        "right": seen[:, -3:].mean(axis=1),
+    }
+    window = max(3, outline.height // 60)
+    cut = {}
+    for side, strip in strips.items():
+        smooth = ndimage.uniform_filter1d(strip, window, mode="constant")
+        length = int((smooth > outline.air_level).sum())
+        if length >= _CUT_SHARE * outline.height:
+            cut[side] = length
+    return cut
+
+
 def _spacing(view: View, outline: Outline) -> list[Flag]:
     if view.pixel_spacing_mm is None:
-        return [Flag("no-spacing", f"the {view.name} view has no pixel spacing", "info")]
+        message = f"the {view.name} view has no pixel spacing, so that areas are in pixels only"
+        return [Flag("no-spacing", message, "info")]
     height = outline.height * view.pixel_spacing_mm[0]
-    if STATURE_MM[0] <= height <= STATURE_MM[1]:
+    cut = cut_sides(view.counts, outline)
+    too_small = height < STATURE_MM[0] and not ("top" in cut or "bottom" in cut)
+    if not too_small and height <= STATURE_MM[1]:
         return []
     message = (
         f"a pixel spacing of {view.pixel_spacing_mm[0]:g} mm makes the body {height / 1000:.2f} m "
