@@ -22,6 +22,12 @@ __all__ = ["ORGANS", "Anatomy", "BodyParameters", "Part", "build_anatomy", "temp
 #: Free space between the body and the edge of the grid, mm.
 MARGIN_MM = 24.0
 
+#: Voxels with less bone than this count as none.
+_FAINT = 0.01
+
+#: Points spread at once; bounds the memory.
+_CHUNK = 1 << 18
+
 
 @dataclass(frozen=True)
 class Anatomy:
@@ -102,7 +108,7 @@ def build_anatomy(parameters: BodyParameters, *, voxel_mm: float = 4.0) -> Anato
     posed = pose(parameters)
     points = [posed(b.solid.points, b.limb, b.part.side) for b in skeleton.bones]
     grid = _grid(parameters, posed, points, voxel_mm)
-    bone, marrow, part = _splat(skeleton, posed, points, grid)
+    bone, marrow, part = _splat(skeleton, points, grid)
     soft = fill_soft_tissue(parameters, posed, grid)
     return Anatomy(
         voxel_mm=voxel_mm,
@@ -116,7 +122,7 @@ def build_anatomy(parameters: BodyParameters, *, voxel_mm: float = 4.0) -> Anato
         landmarks=MappingProxyType(_landmarks(skeleton, posed, grid, soft.organ)),
         lines=MappingProxyType(
             {
-                f"{name} {side}": grid.to_array_mm(posed(line, "trunk", side))
+                f"{name} {side}": grid.to_array_mm(posed(line, "rib", side))
                 for (name, side), line in skeleton.lines.items()
             }
         ),
@@ -145,55 +151,66 @@ def _grid(p: BodyParameters, posed: Pose, points: list[Floats], voxel_mm: float)
 
 
 def _splat(
-    skeleton: Piece, posed: Pose, clouds: list[Floats], grid: Grid
+    skeleton: Piece, clouds: list[Floats], grid: Grid
 ) -> tuple[Floats, Floats, NDArray[np.uint8]]:
-    """Spread the sampled cells of every bone over the voxels around them."""
-    count = np.array([len(cloud) for cloud in clouds])
-    volume = np.concatenate(
-        [
-            np.full(n, _stretch(b.solid.points, cloud), np.float32)
-            for n, b, cloud in zip(count, skeleton.bones, clouds, strict=True)
-        ]
-    )
-    cell = f32((CELL_MM / grid.voxel_mm) ** 3)
-    share = np.concatenate([b.solid.share for b in skeleton.bones]) * volume * cell
-    hollow = np.concatenate([b.solid.marrow for b in skeleton.bones]) * volume * cell
+    """Spread the sampled cells of every bone over the eight voxels around each."""
+    solids = [bone.solid for bone in skeleton.bones]
+    count = [len(cloud) for cloud in clouds]
+    cell = (CELL_MM / grid.voxel_mm) ** 3
+    swell = [
+        cell * _stretch(solid.points, cloud) for solid, cloud in zip(solids, clouds, strict=True)
+    ]
+    scale = np.repeat(f32(swell), count)
+    share = np.concatenate([solid.share for solid in solids])
+    hollow = np.concatenate([solid.marrow for solid in solids]) * scale
     label = np.repeat(np.arange(1, len(count) + 1, dtype=np.uint8), count)
-    place = grid.to_array_mm(np.concatenate(clouds)) / f32(grid.voxel_mm) - f32(0.5)
-    floor = np.floor(place).astype(np.int32)
-    part_ = place - floor
-    stride = np.array([grid.shape[1] * grid.shape[2], grid.shape[2], 1], np.int64)
-    base = floor @ stride
+    place = np.concatenate(clouds)
     total = int(np.prod(grid.shape))
-    bone = np.zeros(total)
-    marrow = np.zeros(total)
+    bone, marrow = np.zeros(total), np.zeros(total)
     part = np.zeros(total, np.uint8)
-    has = np.nonzero(hollow > 0)[0]
-    for corner in range(8):
-        bits = np.array([(corner >> 2) & 1, (corner >> 1) & 1, corner & 1])
-        weight = np.prod(np.where(bits, part_, 1 - part_), axis=1)
-        where = base + bits @ stride
-        bone += np.bincount(where, share * weight, total)
-        marrow += np.bincount(where[has], (hollow * weight)[has], total)
-        strong = weight * share > 0.02 * cell
-        free = where[strong]
-        part[free] = np.where(part[free] == 0, label[strong], part[free])
-    nearest = np.floor(place + f32(0.5)).astype(np.int64) @ stride
-    solid = share > 0.3 * cell
-    part[nearest[solid]] = label[solid]
-    bone = np.minimum(bone, 1)
-    bone[part == 0] = 0
-    marrow = np.minimum(marrow, bone)
+    nearest = np.empty(len(place), np.int64)
+    for start in range(0, len(place), _CHUNK):
+        some = slice(start, start + _CHUNK)
+        weight, where = _corners(place[some], grid)
+        bone += np.bincount(where.ravel(), (weight * (share * scale)[some]).ravel(), total)
+        has = np.nonzero(hollow[some] > 0)[0]
+        if len(has):
+            inside = weight[:, has] * hollow[some][has]
+            marrow += np.bincount(where[:, has].ravel(), inside.ravel(), total)
+        part[where] = label[some]
+        nearest[some] = where[np.argmax(weight, axis=0), np.arange(weight.shape[1])]
+    solid_cells = share > 0.4
+    part[nearest[solid_cells]] = label[solid_cells]
+    part[bone < _FAINT] = 0
+    bone = np.where(part == 0, 0, np.minimum(bone, 1))
     return (
-        bone.astype(np.float32).reshape(grid.shape),
-        marrow.astype(np.float32).reshape(grid.shape),
+        f32(bone).reshape(grid.shape),
+        f32(np.minimum(marrow, bone)).reshape(grid.shape),
         part.reshape(grid.shape),
     )
 
 
+def _corners(points: Floats, grid: Grid) -> tuple[Floats, NDArray[np.int64]]:
+    """Return trilinear weights (8, N) and flat indices (8, N) of the voxels around each point."""
+    place = grid.to_array_mm(points) / f32(grid.voxel_mm) - f32(0.5)
+    first = np.floor(place).astype(np.int64)
+    offset = f32(place - first)
+    stride = (grid.shape[1] * grid.shape[2], grid.shape[2], 1)
+    base = first @ np.array(stride)
+    sides = [(1 - offset[:, k], offset[:, k]) for k in range(3)]
+    weight = np.empty((8, len(offset)), np.float32)
+    where = np.empty((8, len(offset)), np.int64)
+    for corner in range(8):
+        z, y, x = corner >> 2, (corner >> 1) & 1, corner & 1
+        weight[corner] = sides[0][z] * sides[1][y] * sides[2][x]
+        where[corner] = base + (z * stride[0] + y * stride[1] + x * stride[2])
+    return weight, where
+
+
 def _stretch(before: Floats, after: Floats) -> float:
     """Return the volume factor of a bone's move, from the spread of its points."""
-    spread = [np.linalg.det(np.cov(cloud, rowvar=False)) for cloud in (before, after)]
+    step = max(len(before) // 2000, 1)
+    spread = [np.linalg.det(np.cov(cloud[::step], rowvar=False)) for cloud in (before, after)]
     return float(np.sqrt(max(spread[1], 0) / max(spread[0], 1e-9)))
 
 
@@ -205,9 +222,15 @@ def _landmarks(
         place = grid.to_array_mm(posed(f32([m.point]), m.limb, m.side))[0]
         name = m.name if m.side == "M" else f"{m.name} {m.side}"
         found[name] = (float(place[0]), float(place[1]), float(place[2]))
+    inside = np.flatnonzero(organ)
+    value = organ.ravel()[inside]
+    size = np.bincount(value, minlength=len(ORGANS))
+    place = [
+        np.bincount(value, axis, len(ORGANS)) / np.maximum(size, 1)
+        for axis in np.unravel_index(inside, organ.shape)
+    ]
     for index, name in enumerate(ORGANS):
-        where = np.argwhere(organ == index) if index else np.empty((0, 3))
-        if len(where) and name not in found:
-            z, y, x = (where.mean(0) + 0.5) * grid.voxel_mm
-            found[name] = (float(z), float(y), float(x))
+        if size[index] and name not in found:
+            z, y, x = ((float(axis[index]) + 0.5) * grid.voxel_mm for axis in place)
+            found[name] = (z, y, x)
     return found

@@ -12,9 +12,9 @@ ELBOW = (206.0, 218.0, 1184.0)
 WRIST = (235.0, 217.0, 916.0)
 
 #: Palm frame of the left hand: towards the thumb, out of the back of the hand, to the fingertips.
-_THUMBWARD = f32([-0.68, -0.73, 0.0])
-_DORSAL = f32([0.73, -0.68, 0.0])
-_DISTAL = f32([0.0, 0.0, -1.0])
+_THUMBWARD = f32([-0.6, -0.8, 0.0])
+_DORSAL = f32([0.8, -0.6, 0.0])
+_DISTAL = f32([0.17, -0.03, -0.985])
 
 _FINGERS = ("thumb", "index", "middle", "ring", "little")
 
@@ -84,21 +84,21 @@ def _humerus(g: float) -> Solid:
 
 def _radius(g: float) -> Solid:
     line = [(221, 210, 1170), (219, 208, 1150), (226, 206, 1105), (231, 205, 1050),
-            (235, 206, 1000), (239, 209, 960), (242, 212, 938), (243, 213, 924)]  # fmt: skip
+            (235, 206, 1002), (239, 209, 960), (242, 212, 945), (243, 213, 933)]  # fmt: skip
     wide = f32([12, 9, 8.6, 9, 9, 10, 16, 17]) * g
     thin = wide * f32([1, 1, 1, 1, 0.95, 0.9, 0.75, 0.75])
     across = (-0.9, -0.5, 0.0)
     shapes: list[Shape] = [*smooth_tube(line, np.stack([wide, thin], -1), across=across)]
-    shapes += tube([(251, 207, 926), (252, 206, 918)], f32([6, 3.5]) * g)
+    shapes += tube([(251, 207, 932), (252, 206, 926)], f32([6, 3.5]) * g)
     return sample(shapes, cavity=smooth_tube(line[2:5], 3.0 * g))
 
 
 def _ulna(g: float) -> Solid:
-    line = [(203, 234, 1190), (204, 232, 1172), (208, 230, 1145), (220, 238, 1100),
+    line = [(197, 232, 1180), (198, 231, 1168), (208, 230, 1145), (220, 238, 1100),
             (224, 238, 1040), (223, 235, 990), (221, 230, 950), (221, 226, 930)]  # fmt: skip
     radii = f32([11, 13, 11, 8.6, 8.2, 7.5, 7.5, 9.5]) * g
     shapes: list[Shape] = [*smooth_tube(line, radii)]
-    shapes.append(Ellipsoid((202, 209, 1168), f32([12, 9, 9]) * g))
+    shapes.append(Ellipsoid((193, 210, 1168), f32([12, 9, 9]) * g))
     return sample(
         shapes, [Ellipsoid((206, 217, 1188), (18, 11, 10))], smooth_tube(line[3:6], 2.6 * g)
     )
@@ -120,31 +120,33 @@ def _carpals(g: float) -> Solid:
         (0, 1, 28, 10.0),
         (-11, 0, 27, 9.0),
     ]
-    return sample([Ellipsoid(_palm(a, b, c), f32([r, r, r * 0.95]) * g) for a, b, c, r in seats])
+    return sample(
+        [Ellipsoid(_palm(a, b, c), f32([r * 1.18, r * 1.18, r * 1.05]) * g) for a, b, c, r in seats]
+    )
 
 
 def _rays(g: float) -> tuple[list[Bone], list[Mark]]:
     """Metacarpals and phalanges of the five rays, the fingers gently curled towards the palm."""
     base = [(24, -6, 32), (12, 1, 36), (1, 2, 37), (-9, 1, 36), (-17, -1, 34)]
-    fan = np.deg2rad([24, 8, 1, -5, -11])
+    fan = np.deg2rad([20, 5, 0, -4, -9])
     lengths = [
         (44, 30, 24, 0),
-        (64, 40, 23, 17),
-        (62, 44, 27, 18),
-        (56, 41, 26, 18),
+        (62, 38, 22, 16),
+        (60, 42, 25, 17),
+        (55, 39, 24, 17),
         (52, 32, 18, 16),
     ]
     bends = [
-        (0.25, 0.15, 0.1),
-        (0.55, 0.6, 0.5),
-        (0.6, 0.65, 0.5),
-        (0.65, 0.65, 0.5),
-        (0.6, 0.6, 0.5),
+        (0.1, 0.1, 0.1),
+        (0.3, 0.45, 0.4),
+        (0.33, 0.5, 0.4),
+        (0.36, 0.5, 0.4),
+        (0.4, 0.5, 0.4),
     ]
     bones, marks = [], []
     for k, finger in enumerate(_FINGERS):
         place = f32(base[k])
-        bend = 0.35 if k == 0 else 0.08
+        bend = 0.15 if k == 0 else 0.08
         metacarpal: list[Shape] = []
         phalanges: list[Shape] = []
         for joint, length in enumerate(lengths[k]):
@@ -155,7 +157,7 @@ def _rays(g: float) -> tuple[list[Bone], list[Mark]]:
                 * length
             )
             ends = [place + step * share for share in (0.06, 0.25, 0.5, 0.78, 0.94)]
-            wide = (8.6 if joint == 0 else 7.8 - 0.9 * joint) * (0.9 if k == 4 else 1.0) * g
+            wide = (9.8 if joint == 0 else 8.8 - 0.9 * joint) * (0.9 if k == 4 else 1.0) * g
             waist = wide * (0.62 if joint == 0 else 0.72)
             widths = [wide, waist, waist * 0.95, waist, wide * 0.92]
             target = metacarpal if joint == 0 else phalanges

@@ -83,14 +83,12 @@ _ORGANS: tuple[tuple[str, tuple[float, ...], tuple[float, ...]], ...] = (
     ("gut", (0, 110, 1110), (112, 56, 90)),
     ("gut", (0, 120, 1010), (88, 48, 50)),
     ("liver", (-70, 132, 1240), (57, 88, 76)),
-    ("liver", (2, 96, 1266), (62, 48, 38)),
+    ("liver", (12, 94, 1268), (58, 46, 36)),
     ("stomach", (66, 112, 1250), (38, 56, 44)),
     ("spleen", (98, 190, 1262), (24, 34, 46)),
     ("great vessels", (0, 152, 1220), (12, 12, 150)),
     ("great vessels", (2, 126, 1420), (28, 22, 34)),
     ("heart", (32, 124, 1346), (58, 52, 58)),
-    ("kidney right", (-67, 176, 1190), (26, 25, 54)),
-    ("kidney left", (73, 179, 1196), (26, 25, 54)),
     ("thyroid", (-17, 122, 1494), (9, 11, 24)),
     ("thyroid", (17, 122, 1494), (9, 11, 24)),
 )
@@ -272,6 +270,11 @@ def _organs(p: BodyParameters, pose: Pose) -> list[tuple[str, Shape]]:
     for name, centre, radii in _ORGANS:
         head = name in ("brain", "nasal cavity", "mouth")
         put(name, centre, radii, "head" if head else "trunk")
+    for side, s in (("right", -1.0), ("left", 1.0)):
+        line = f32([(52 * s, 184, 1220), (67 * s, 178, 1194), (82 * s, 171, 1168)])
+        line = pose(line + f32([3.0 if s > 0 else 0.0, 1, 4 * (s > 0)]), "trunk", "M")
+        bean = tube(line, f32([21, 25, 22]) * f32(size))
+        shapes += [(f"kidney {side}", piece) for piece in bean]
     radius = (p.bladder_ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3) / size
     put("bladder", (0, 135, 918 + 0.9 * radius), (radius * 1.1, radius, radius * 0.92), "pelvis")
     put("prostate or uterus", (0, 155, 905 if p.sex == "M" else 960), (22, 18, 18), "pelvis")

@@ -8,7 +8,7 @@ from bonescan.simulate.bones import Bone, Mark, Part, Piece, Sex, both_sides, ma
 from bonescan.simulate.shapes import Ellipsoid, Floats, Shape, f32, sample, smooth_tube, tube
 
 #: The template stands: soles at h = 0, toes to the front and turned out by this angle.
-_TOE_OUT = np.deg2rad(17.0)
+_TOE_OUT = np.deg2rad(15.0)
 _HEEL = f32([48.0, 243.0, 0.0])
 _FORWARD = f32([np.sin(_TOE_OUT), -np.cos(_TOE_OUT), 0.0])
 _LATERAL = f32([np.cos(_TOE_OUT), np.sin(_TOE_OUT), 0.0])

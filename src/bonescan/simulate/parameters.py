@@ -33,6 +33,8 @@ class BodyParameters:
     scoliosis_deg : float
         Cobb angle of a thoracic curve with a smaller lumbar counter-curve; positive bulges to the
         patient's left.
+    rib_slope_deg : float
+        Ribs sloping down to the sides beyond the template, as in expiration.
     kyphosis_deg : float
         Thoracic kyphosis on top of the template's.
     pelvic_tilt_deg, pelvic_obliquity_deg, table_rotation_deg : float
@@ -61,6 +63,7 @@ class BodyParameters:
     head_nod_deg: float = 0.0
     scoliosis_deg: float = 0.0
     kyphosis_deg: float = 0.0
+    rib_slope_deg: float = 0.0
     pelvic_tilt_deg: float = 0.0
     pelvic_obliquity_deg: float = 0.0
     table_rotation_deg: float = 0.0
@@ -141,14 +144,15 @@ class BodyParameters:
             head_nod_deg=around(3, 5, 10),
             scoliosis_deg=around(0, 5 + 0.1 * older, 22),
             kyphosis_deg=float(abs(around(0, 4 + 0.25 * older, 28))),
+            rib_slope_deg=around(9, 4, 9),
             pelvic_tilt_deg=around(0, 4, 9),
             pelvic_obliquity_deg=around(0, 1.2, 3),
             table_rotation_deg=around(0, 2, 5),
             leg_rotation_deg=pair(8.0, 7.0, 4.0, 14.0),
-            leg_spread_deg=pair(1.0, 1.6, 0.7, 3.0),
-            foot_flexion_deg=pair(28.0, 9.0, 4.0, 18.0),
+            leg_spread_deg=pair(2.8, 1.6, 0.7, 3.6),
+            foot_flexion_deg=pair(36.0, 10.0, 4.0, 22.0),
             knee_flexion_deg=pair(4.0, 3.0, 1.0, 4.0),
-            shrug_deg=pair(1.0, 3.0, 1.5, 6.0),
+            shrug_deg=pair(5.0, 4.0, 1.5, 8.0),
             leg_length=around(0.985 if female else 1.0, 0.018, 0.04),
             arm_length=around(0.98 if female else 1.0, 0.018, 0.04),
             shoulder_width=around(0.95 if female else 1.0, 0.03, 0.06),

@@ -57,6 +57,7 @@ def pose(parameters: BodyParameters) -> Pose:
     )
     moves: dict[tuple[str, str], Move] = {
         ("trunk", "M"): trunk,
+        ("rib", "M"): _ribs(p, trunk),
         ("head", "M"): _hinge(trunk, ATLAS, skull * head_size),
     }
     basin = _about("x", -p.pelvic_tilt_deg) @ _about("y", -p.pelvic_obliquity_deg)
@@ -144,6 +145,18 @@ def _trunk(p: BodyParameters, size: float) -> Move:
         out_y = y * deep * np.cos(stoop) + back - forward
         out_h = h + x * wide * np.sin(lean) * 0.6 + y * deep * np.sin(stoop) * 0.5
         return root + np.stack([out_x, out_y, out_h], -1).astype(np.float32)
+
+    return move
+
+
+def _ribs(p: BodyParameters, trunk: Move) -> Move:
+    """Slope the ribs down towards the sides, less so those below the tenth level."""
+    slope = np.tan(np.deg2rad(p.rib_slope_deg))
+
+    def move(points: Floats) -> Floats:
+        reach = np.clip(np.abs(points[:, 0]) - 20, 0, 110)
+        low = np.clip((points[:, 2] - 1120) / 160, 0.35, 1)
+        return trunk(f32(points - np.outer(reach * low * slope, f32([0, 0, 1]))))
 
     return move
 

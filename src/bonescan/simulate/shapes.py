@@ -136,7 +136,7 @@ class Segment:
         local[..., 2] -= t * np.float32(length)
         radii = np.empty_like(local)
         radii[..., :2] = self.start_radii + t[..., None] * (self.stop_radii - self.start_radii)
-        radii[..., 2] = radii[..., :2].min(-1)
+        radii[..., 2] = np.minimum(radii[..., 0], radii[..., 1])
         return _ellipse_distance(local, radii)
 
 
@@ -324,7 +324,7 @@ def sample(add: Iterable[Shape], cut: Sequence[Shape] = (), cavity: Sequence[Sha
         window, points = _window(shape, axes)
         if points.size:
             field_[window] = np.maximum(field_[window], -shape.distance(points))
-    share = np.clip(0.5 - field_ / CELL_MM, 0, 1)
+    share = f32(np.clip(0.5 - field_ / CELL_MM, 0, 1))
     marrow = np.zeros_like(share)
     for shape in cavity:
         window, points = _window(shape, axes)
@@ -355,9 +355,10 @@ def _window(shape: Shape, axes: Sequence[Floats]) -> tuple[tuple[slice, ...], Fl
 def _ellipse_distance(local: Floats, radii: Floats) -> Floats:
     """First-order signed distance of ``local`` (..., k) to the ellipse with ``radii``."""
     scaled = local / radii
-    near = np.sqrt((scaled**2).sum(-1))
-    slope = np.sqrt(((scaled / radii) ** 2).sum(-1))
-    inner = -radii.min(-1)
+    near = np.sqrt(np.einsum("...k,...k->...", scaled, scaled))
+    scaled /= radii
+    slope = np.sqrt(np.einsum("...k,...k->...", scaled, scaled))
+    inner = -np.minimum.reduce([radii[..., k] for k in range(radii.shape[-1])])
     return f32(np.where(near < 1e-3, inner, near * (near - 1) / np.maximum(slope, 1e-9)))
 
 

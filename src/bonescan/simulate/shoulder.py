@@ -57,23 +57,23 @@ def _scapula(girth: float) -> Solid:
     shapes += smooth_tube(medial, 3.4 * g)
     shapes += smooth_tube(
         [(152, 173, 1440), (146, 184, 1425), (122, 208, 1388), (90, 236, 1350)],
-        f32([9.0, 7.6, 6.6, 6.0]) * g,
+        f32([11.0, 9.0, 7.6, 6.6]) * g,
     )
-    shapes.append(Ellipsoid((84, 240, 1353), f32([9, 5, 9]) * g))
+    shapes.append(Ellipsoid((84, 240, 1353), f32([11, 6, 11]) * g))
     spine = f32([(70, 249, 1450), (98, 246, 1459), (126, 235, 1467), (150, 217, 1474)])
     base = f32([(70, 243, 1448), (100, 224, 1456), (124, 203, 1462), (140, 190, 1464)])
     mid = np.linspace(0, 1, 4)[None, :, None]
-    shapes.append(Sheet(base[:, None] * (1 - mid) + spine[:, None] * mid, 5.0 * g))
-    shapes += smooth_tube(spine, f32([4.5, 5.6, 6.2, 7.0]) * g)
+    shapes.append(Sheet(base[:, None] * (1 - mid) + spine[:, None] * mid, 3.4 * g))
+    shapes += smooth_tube(spine, f32([3.6, 4.4, 5.2, 6.4]) * g)
     acromion = [(150, 217, 1474), (171, 202, 1478), (182, 181, 1478), (174, 162, 1480)]
     shapes += smooth_tube(
-        acromion, f32([[7, 5], [10, 4.8], [12, 4.6], [10, 4.4]]) * g, across=(1, 1, 0)
+        acromion, f32([[8, 6], [12, 6], [13, 5.8], [11, 5.4]]) * g, across=(1, 1, 0)
     )
-    shapes.append(Ellipsoid(GLENOID, f32([8, 12, 18]) * g, _glenoid_axes()))
-    shapes += tube([(160, 166, 1449), (144, 180, 1450)], f32([13, 9]) * g)
+    shapes.append(Ellipsoid(GLENOID, f32([9, 15, 20]) * g, _glenoid_axes()))
+    shapes += tube([(160, 166, 1449), (144, 180, 1450)], f32([15, 11]) * g)
     shapes += smooth_tube(
         [(147, 168, 1466), (142, 152, 1478), (141, 138, 1472), (146, 126, 1462)],
-        f32([7.5, 6.5, 6.5, 6.0]) * g,
+        f32([9, 7.6, 7.2, 6.5]) * g,
     )
     return sample(shapes)
 

@@ -25,7 +25,7 @@ from bonescan.simulate.shapes import (
 #: men are about 145 mm across and 182 mm long; the ICRP 110 man's skull is 145 mm across).
 VAULT_CENTRE = (0.0, 137.0, 1683.0)
 VAULT_RADII = (72.0, 96.0, 77.0)
-VAULT_THICKNESS = 7.0
+VAULT_THICKNESS = 7.4
 #: The base runs from the orbital roofs down to the occiput.
 _BASE_POINT, _BASE_NORMAL = (0.0, 40.0, 1688.0), (0.0, -0.45, -1.0)
 
@@ -83,10 +83,10 @@ def _base() -> list[Shape]:
         [(half * u, y, middle + (edge - middle) * abs(u)) for u in x]
         for y, half, middle, edge in rows
     ]
-    shapes: list[Shape] = [Sheet(grid, 3.6)]
+    shapes: list[Shape] = [Sheet(grid, 3.0)]
     for s in (-1, 1):
-        shapes += tube([(14 * s, 122, 1653), (56 * s, 150, 1646)], [9, 11])
-        shapes.append(Ellipsoid((54 * s, 150, 1634), (10, 14, 17)))
+        shapes += tube([(14 * s, 122, 1653), (54 * s, 148, 1647)], [7.5, 9])
+        shapes.append(Ellipsoid((54 * s, 150, 1634), (8.5, 13, 15)))
         shapes.append(Ellipsoid((13 * s, 144, 1628), (8, 12, 8)))
         shapes += tube([(14 * s, 88, 1655), (16 * s, 90, 1622)], [6, 5])
         shapes += tube([(20 * s, 90, 1668), (56 * s, 90, 1676)], [(4, 7), (4, 10)])
@@ -125,11 +125,11 @@ def _face(size: float) -> list[Shape]:
         [
             27 * np.sin(np.linspace(-1.45, 1.45, 13)),
             84 - 46 * np.cos(np.linspace(-1.45, 1.45, 13)),
-            np.full(13, 1622.0),
+            np.full(13, 1618.0),
         ],
         -1,
     )
-    shapes += tube(arch, f32([[6.5, 8.0]]) * size, across=(0, 0, 0.001))
+    shapes += tube(arch, f32([[6.5, 10.0]]) * size, across=(0, 0, 0.001))
     shapes.append(Box((0, 66, 1626), (22, 22, 2.5)))
     shapes.append(Box((0, 62, 1650), (1.5, 26, 20), 1.0))
     shapes += tube([(0, 39, 1684), (0, 30, 1660)], [(7, 4), (9, 4)])
@@ -137,10 +137,10 @@ def _face(size: float) -> list[Shape]:
 
 
 def _mandible(size: float) -> Solid:
-    left = [(51, 122, 1628), (50, 117, 1602), (47, 106, 1580), (38, 74, 1572), (24, 48, 1567),
-            (9, 38, 1565)]  # fmt: skip
+    left = [(51, 122, 1628), (50, 117, 1602), (47, 106, 1580), (38, 74, 1574), (24, 48, 1570),
+            (9, 39, 1568)]  # fmt: skip
     body = [*((-x, y, h) for x, y, h in left), *reversed(left)]
-    half = [(5, 8), (5, 15), (6, 14), (6.5, 15), (6.5, 16), (6.8, 17)]
+    half = [(5, 8), (5, 15), (5.6, 15), (5.8, 17), (5.8, 18.5), (6.2, 19)]
     radii = f32(half + half[::-1]) * size
     add: list[Shape] = []
     for k in range(len(body) - 1):

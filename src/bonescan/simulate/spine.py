@@ -78,20 +78,20 @@ def _thoracic() -> list[_Vertebra]:
     knots = np.interp
     for k in range(12):
         h = 1482 - 24.2 * k
-        y = knots(h, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 184, 163])
-        rise = knots(h + 8, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 184, 163]) - y
+        y = knots(h, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 183, 157])
+        rise = knots(h + 8, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 183, 157]) - y
         rows.append(
             _Vertebra(
                 f"T{k + 1}",
                 "thoracic",
                 (float(y), h),
                 float(np.arctan2(-rise, 8.0)),
-                15.8 + 0.6 * k,
-                12.3 + 0.45 * k,
+                17.0 + 0.62 * k,
+                13.4 + 0.46 * k,
                 9.4 + 0.12 * k,
                 (
-                    float(30 + knots(k, [0, 3, 7, 11], [10, 6, 6, 6])),
-                    float(knots(k, [0, 4, 8, 11], [-12, -24, -26, -10])),
+                    float(30 + knots(k, [0, 3, 7, 11], [12, 10, 10, 8])),
+                    float(knots(k, [0, 4, 8, 10, 11], [-12, -22, -22, -8, -2])),
                 ),
                 (float(knots(k, [0, 5, 10, 11], [41, 38, 27, 24])), 16.0, 3.0),
             )
@@ -110,8 +110,8 @@ def _lumbar() -> list[_Vertebra]:
                 "lumbar",
                 (depths[k], 1188 - 30.5 * k),
                 tilts[k],
-                23.0 + 1.0 * k,
-                18.0 + 0.3 * k,
+                24.0 + 1.0 * k,
+                19.0 + 0.3 * k,
                 12.2,
                 (51.0, -8.0 + 2.0 * k),
                 (38.0 + (4.0 if k == 2 else 0.0), 16.0, 3.0),
@@ -135,7 +135,7 @@ def _solid(v: _Vertebra, girth: float) -> Solid:
     a, b, hh = v.half_width * girth, v.half_depth * girth, v.half_height
     centre = f32([0, *v.centre])
     lumbar = v.region == "lumbar"
-    thick = {"cervical": 4.9, "thoracic": 5.9, "lumbar": 7.4}[v.region] * girth
+    thick = {"cervical": 5.5, "thoracic": 6.4, "lumbar": 8.2}[v.region] * girth
     shapes: list[Shape] = []
     if v.name != "C1":
         shapes.append(Drum(centre, (a, b), hh, _axes(v.tilt), waist=1.8 if hh > 8 else 0.8))

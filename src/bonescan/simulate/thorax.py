@@ -31,10 +31,10 @@ def rib_cage(sex: Sex) -> Piece:
     bones, marks, lines = [], list[Mark](), {}
     for number, row in enumerate(_RIBS, start=1):
         line = _centre_line(number, row)
-        bones.append(Bone(Part(f"rib {number}", "ribs", "L"), "trunk", _rib(number, line, girth)))
+        bones.append(Bone(Part(f"rib {number}", "ribs", "L"), "rib", _rib(number, line, girth)))
         lines[f"rib {number}", "L"] = line
-        marks.append(mark(f"costochondral {number}", "trunk", "L", line[-1]))
-        marks.append(mark(f"costovertebral {number}", "trunk", "L", line[0]))
+        marks.append(mark(f"costochondral {number}", "rib", "L", line[-1]))
+        marks.append(mark(f"costovertebral {number}", "rib", "L", line[0]))
     bones += [
         Bone(Part("manubrium", "sternum", "M"), "trunk", _manubrium(girth)),
         Bone(Part("sternal body", "sternum", "M"), "trunk", _sternal_body(girth)),
@@ -63,10 +63,10 @@ def _centre_line(number: int, row: tuple[float, ...]) -> Floats:
     knots = [
         (18 if number > 1 else 20, depth, head),
         (36, depth + 0.55 * (back_y - depth), head + 1),
-        (back_x, back_y, head - 0.12 * drop),
-        (0.25 * back_x + 0.75 * wide_x + 4, 0.58 * back_y + 0.42 * wide_y, head - 0.3 * drop),
-        (wide_x, wide_y, head - 0.5 * drop),
-        (wide_x - 0.16 * (wide_x - tip_x) - 1, 0.52 * wide_y + 0.48 * tip_y, head - 0.74 * drop),
+        (back_x, back_y, head - 0.15 * drop),
+        (0.25 * back_x + 0.75 * wide_x + 4, 0.58 * back_y + 0.42 * wide_y, head - 0.34 * drop),
+        (wide_x, wide_y, head - 0.54 * drop),
+        (wide_x - 0.16 * (wide_x - tip_x) - 1, 0.52 * wide_y + 0.48 * tip_y, head - 0.77 * drop),
         (tip_x, tip_y, tip_h),
     ]
     return curve(knots, 44)
