@@ -60,7 +60,8 @@ def read_masks(case: Case, scan: Scan, names: LabelNames | None = None) -> CaseM
     ------
     BadInput
         If a label file is damaged, belongs to no view or to a picture of another size, or if the
-        marks contradict the column ``metastasis``.
+        labels contradict the column ``metastasis``: marks where it is no, no label file where it
+        is yes. Label files without a mark there, as of a reader who saw none, are a flag.
     """
     metastasis = {view.name: np.zeros(view.counts.shape, np.bool_) for view in scan.views}
     benign = {view.name: np.zeros(view.counts.shape, np.bool_) for view in scan.views}
@@ -73,7 +74,7 @@ def read_masks(case: Case, scan: Scan, names: LabelNames | None = None) -> CaseM
             benign[view.name] |= annotation.benign
             flags += annotation.flags
             labelled.add(view.name)
-    _check_class(case, any(mask.any() for mask in metastasis.values()))
+    flags += _contradictions(case, any(mask.any() for mask in metastasis.values()))
     if case.metastasis:
         flags += [_unlabelled(view) for view in scan.views if view.name not in labelled]
     return CaseMasks(metastasis, benign, tuple(dict.fromkeys(flags)))
@@ -164,17 +165,21 @@ def _frame_shape(view: View) -> tuple[int, int]:
     return view.crop.frame_height, view.crop.frame_width
 
 
-def _check_class(case: Case, marked: bool) -> None:
-    if case.metastasis and not marked:
-        raise BadInput(
-            f"{case.study}: metastasis is yes in row {case.row} of cohort.csv, but no label marks "
-            "one; add its label files or write no"
-        )
+def _contradictions(case: Case, marked: bool) -> list[Flag]:
+    """Compare the marks with the column metastasis; label files without a mark are a doubt."""
+    where = f"{case.study}: metastasis is {'yes' if case.metastasis else 'no'} in row {case.row}"
     if marked and not case.metastasis:
         raise BadInput(
-            f"{case.study}: metastasis is no in row {case.row} of cohort.csv, but its labels mark "
-            "some; correct the labels or write yes"
+            f"{where} of cohort.csv, but its labels mark some; correct the labels or write yes"
         )
+    if case.metastasis and not case.labels:
+        raise BadInput(
+            f"{where} of cohort.csv, but no label file is named; add its label files or write no"
+        )
+    if case.metastasis and not marked:
+        message = "The patient has metastases by cohort.csv, but the label files mark none"
+        return [Flag("label-none", message)]
+    return []
 
 
 def _unlabelled(view: View) -> Flag:

@@ -58,10 +58,9 @@ class PlacementRecord(Frozen):
 class CaseRecord(Frozen):
     """What is known of a case beside its arrays.
 
-    ``made_from`` is a SHA-256 over the settings, the version and the contents of the input files;
-    ``arrays_sha256`` one over the arrays. ``canvas_spacing_mm`` is a canvas pixel's size (rows,
-    columns) in mm, None without a spacing. ``lesions`` counts the 8-connected annotated patches on
-    the canvas.
+    ``made_from`` is a SHA-256 over the settings, the version and the contents of the input files,
+    ``arrays_sha256`` one over the arrays, ``views_sha256`` one over each view's decoded pixels.
+    ``canvas_spacing_mm`` is a canvas pixel's size (rows, columns) in mm, None without a spacing.
     """
 
     study: str
@@ -71,11 +70,11 @@ class CaseRecord(Frozen):
     site: str
     made_from: str
     arrays_sha256: str
+    views_sha256: dict[ViewName, str]
     shape: tuple[int, int]
     reduce: int
     canvas_spacing_mm: tuple[float, float] | None
     metastasis_pixels: int
-    lesions: int
     layers: tuple[str, ...] = ()
     placements: tuple[PlacementRecord, ...] = ()
     flags: tuple[FlagRecord, ...] = ()

@@ -1,0 +1,321 @@
+"""Prepare a cohort: each case to a canvas with its marks, restartable, case by case."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bonescan import __version__
+from bonescan.config import CanvasSettings, LabelNames, OtsuMask
+from bonescan.errors import BadInput, BonescanError
+from bonescan.ingest.cases import CaseMasks, load_case, read_masks
+from bonescan.ingest.cohort import Case, read_cohort
+from bonescan.masks import label_map
+from bonescan.prepare.data import (
+    SCHEMA,
+    CaseRecord,
+    PreparedData,
+    arrays_digest,
+    case_path,
+    flag_records,
+    placement_records,
+    read_record,
+    write_case,
+    write_index,
+)
+from bonescan.prepare.sheet import write_sheets
+from bonescan.preprocess import (
+    kept,
+    place_labels,
+    place_mask,
+    placement_of,
+    prepare_canvas,
+    restore,
+)
+from bonescan.scan import VIEW_NAMES, Canvas, Flag, Scan, ViewName
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One case to prepare, with everything that decides the outcome."""
+
+    case: Case
+    out: Path
+    truth: Path
+    canvas: CanvasSettings
+    labels: LabelNames
+    mask: OtsuMask
+
+
+def prepare_cohort(
+    cohort: Path,
+    out: Path,
+    canvas: CanvasSettings,
+    *,
+    labels: LabelNames | None = None,
+    mask: OtsuMask | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Turn scans and annotations into canvases and labels on disk.
+
+    Parameters
+    ----------
+    cohort : Path
+        ``cohort.csv`` or its folder. Where the folder has ``truth/<study>.npz``, as simulated
+        cohorts do, its (2, H, W) uint8 pictures (anterior, posterior) come along as layers
+        ``truth_<name>``.
+    out : Path
+        Folder to write: ``data.json``, ``cases/<study>.npz`` and ``sheets/`` to look at. Cases
+        that are there already, made from the same files by the same settings, are kept.
+    canvas : CanvasSettings
+        The preset.
+    labels : LabelNames, optional
+        What the label names mean.
+    mask : OtsuMask, optional
+        The body mask that is checked for plausibility and shown in the sheets.
+    workers : int
+        Processes to use.
+    progress : callable, optional
+        Called with (done, total) cases.
+
+    Returns
+    -------
+    list of str
+        One line for each case that could not be prepared; the others are done.
+
+    Raises
+    ------
+    BadInput
+        If the table itself is wrong, or nothing can be written.
+    """
+    table = read_cohort(cohort)
+    mask = mask or OtsuMask()
+    truth = table.path.parent / "truth"
+    names = labels or LabelNames()
+    jobs = [_Job(case, out, truth, canvas, names, mask) for case in table.cases]
+    report = progress or _silent
+    report(0, len(jobs))
+    outcomes: dict[str, CaseRecord | str] = {}
+    for done, (job, outcome) in enumerate(_outcomes(jobs, workers), start=1):
+        outcomes[job.case.study] = outcome
+        report(done, len(jobs))
+    ordered = [outcomes[job.case.study] for job in jobs]
+    failures = [*table.problems, *(line for line in ordered if isinstance(line, str))]
+    distinct, duplicates = without_duplicates([r for r in ordered if isinstance(r, CaseRecord)])
+    failures += duplicates
+    write_index(out, canvas, distinct, failures)
+    write_sheets(PreparedData.load(out), mask)
+    return failures
+
+
+def _silent(done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+def _outcomes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, CaseRecord | str]]:
+    """Yield each job with its record or the line that says why there is none."""
+    if workers <= 1:
+        yield from ((job, _outcome(job)) for job in jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        running = {pool.submit(_outcome, job): job for job in jobs}
+        try:
+            for future in as_completed(running):
+                yield running[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _outcome(job: _Job) -> CaseRecord | str:
+    path = case_path(job.out, job.case.study)
+    try:
+        digest = _inputs_digest(job)
+        record = read_record(path)
+        if record is not None and record.made_from == digest:
+            return record
+        return _prepare(job, digest)
+    except BonescanError as error:
+        path.unlink(missing_ok=True)
+        return str(error)
+
+
+def _inputs_digest(job: _Job) -> str:
+    """SHA-256 over all that decides what a case becomes."""
+    parts = [__version__, str(SCHEMA), job.canvas.model_dump_json(), job.labels.model_dump_json()]
+    parts += [job.mask.model_dump_json(), repr(job.case)]
+    digest = hashlib.sha256("\n".join(parts).encode())
+    for path in (*job.case.paths, job.truth / f"{job.case.study}.npz"):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            digest.update(str(file).encode())
+            digest.update(_content(file))
+    return digest.hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); check the file") from error
+
+
+# --- one case -----------------------------------------------------------------------------------
+
+
+def _prepare(job: _Job, digest: str) -> CaseRecord:
+    """Load, place and write one case."""
+    case = job.case
+    scan = load_case(case)
+    masks = read_masks(case, scan, job.labels)
+    canvas = prepare_canvas(scan, job.canvas)
+    metastasis = place_mask(canvas, masks.metastasis)
+    layers = _layers(job, scan, canvas, masks)
+    plausible = label_map(canvas.grey, metastasis, job.mask, reduce=canvas.reduce).flags
+    flags = (*scan.flags, *canvas.flags, *masks.flags, *plausible)
+    record = CaseRecord(
+        study=case.study,
+        patient=case.patient,
+        set=case.set,
+        cancer=case.cancer,
+        site=case.site,
+        made_from=digest,
+        arrays_sha256=arrays_digest(canvas.grey, metastasis, layers),
+        views_sha256={view.name: _pixels_digest(view.counts) for view in scan.views},
+        shape=(canvas.grey.shape[0], canvas.grey.shape[1]),
+        reduce=canvas.reduce,
+        canvas_spacing_mm=_spacing(scan, canvas),
+        metastasis_pixels=int(metastasis.sum()),
+        layers=tuple(layers),
+        placements=placement_records(canvas),
+        flags=flag_records((*flags, *_lost_marks(canvas, masks, metastasis))),
+    )
+    write_case(job.out, record, canvas.grey, metastasis, layers)
+    return record
+
+
+def _layers(
+    job: _Job, scan: Scan, canvas: Canvas, masks: CaseMasks
+) -> dict[str, NDArray[np.uint8]]:
+    """Return further label pictures: benign marks, and the truth of a simulated case."""
+    layers: dict[str, NDArray[np.uint8]] = {}
+    if any(mask.any() for mask in masks.benign.values()):
+        layers["benign"] = place_mask(canvas, masks.benign).astype(np.uint8)
+    path = job.truth / f"{job.case.study}.npz"
+    if not path.is_file():
+        return layers
+    for name, pictures in _truth(path).items():
+        views = dict(zip(VIEW_NAMES, pictures, strict=True))
+        here: dict[ViewName, NDArray[np.uint8]] = {
+            view.name: views[view.name]
+            for view in scan.views
+            if views[view.name].shape == view.counts.shape
+        }
+        if len(here) != len(scan.views):
+            raise BadInput(f"{path}: {name} is not of the size of the views; simulate again")
+        layers[f"truth_{name}"] = place_labels(canvas, here)
+    return layers
+
+
+def _truth(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """Return the (2, H, W) uint8 arrays of a truth file by name."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in sorted(arrays.files)}
+    except (OSError, EOFError, ValueError, BadZipFile) as error:
+        raise BadInput(f"{path}: damaged; simulate the cohort again") from error
+    return {
+        name: array
+        for name, array in found.items()
+        if array.dtype == np.uint8 and array.ndim == 3 and len(array) == len(VIEW_NAMES)
+    }
+
+
+def _pixels_digest(counts: NDArray[np.float32]) -> str:
+    """SHA-256 over a view's decoded pixels, the same however they were encoded."""
+    digest = hashlib.sha256(repr(counts.shape).encode())
+    digest.update(np.ascontiguousarray(counts, "<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _spacing(scan: Scan, canvas: Canvas) -> tuple[float, float] | None:
+    """Size of a canvas pixel in mm; None where a view does not tell or the views differ."""
+    sizes = set()
+    for view in scan.views:
+        if view.pixel_spacing_mm is None:
+            return None
+        place = placement_of(canvas, view.name)
+        scale = (
+            place.source_shape[0] / place.scaled_shape[0],
+            place.source_shape[1] / place.scaled_shape[1],
+        )
+        row, column = (
+            round(size * factor * canvas.reduce, 4)
+            for size, factor in zip(view.pixel_spacing_mm, scale, strict=True)
+        )
+        sizes.add((row, column))
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _lost_marks(canvas: Canvas, masks: CaseMasks, placed: NDArray[np.bool_]) -> list[Flag]:
+    """Say which marks the canvas does not show: below its rows, or too small for its pixels."""
+    flags = []
+    for name, mask in masks.metastasis.items():
+        patches, count = ndimage.label(mask, np.ones((3, 3)))
+        numbers = np.arange(1, count + 1)
+        shown = np.isin(numbers, patches[restore(canvas, placed, name)])
+        inside = np.isin(numbers, patches[kept(canvas, name)])
+        for lost, why in ((~inside, "lie outside the canvas"), (inside & ~shown, "are too small")):
+            if lost.any():
+                message = f"{lost.sum()} of {count} marks in the {name} view {why} and are lost"
+                flags.append(Flag("label-lost", message))
+    return flags
+
+
+# --- all cases ----------------------------------------------------------------------------------
+
+
+def without_duplicates(records: list[CaseRecord]) -> tuple[list[CaseRecord], list[str]]:
+    """Refuse cases that share a picture with a case of another patient, and repeated studies.
+
+    Returns
+    -------
+    kept : list of CaseRecord
+        Cases with pictures of their own. Of studies of one patient that share a picture, the
+        first stays; of different patients none does, as no one can tell whose it is.
+    lines : list of str
+        What was refused and why.
+    """
+    by_picture: dict[str, list[CaseRecord]] = {}
+    for record in records:
+        for digest in set(record.views_sha256.values()):
+            by_picture.setdefault(digest, []).append(record)
+    refused: dict[str, str] = {}
+    for group in by_picture.values():
+        for record in group:
+            other = next((one for one in group if one.patient != record.patient), None)
+            if other is not None:
+                refused[record.study] = (
+                    f"{record.study}: patient {record.patient} has the same picture as patient "
+                    f"{other.patient} in {other.study}; find out whose it is and remove the other"
+                )
+        for record in group[1:]:
+            refused.setdefault(
+                record.study,
+                f"{record.study}: has the same picture as {group[0].study} of the same patient; "
+                "remove one of them",
+            )
+    distinct = [record for record in records if record.study not in refused]
+    return distinct, [refused[one.study] for one in records if one.study in refused]
