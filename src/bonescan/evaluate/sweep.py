@@ -163,14 +163,13 @@ def propose_threshold(sweep: Sweep, most_false: float, patients: Sequence[str]) 
         Of equally sensitive thresholds the highest; where none keeps within ``most_false``, the
         one with the fewest false marks.
     """
-    everyone = np.arange(len(patients))
-    best = _choose(sweep, most_false, everyone)
+    best = choose_threshold(sweep, most_false)
     hits, lesions, false_marks = 0, 0, 0
     names = np.array(patients)
     for patient in dict.fromkeys(patients):
         own = np.flatnonzero(names == patient)
         rest = np.flatnonzero(names != patient)
-        at = _choose(sweep, most_false, rest) if rest.size else best
+        at = choose_threshold(sweep, most_false, rest) if rest.size else best
         hits += int(sweep.hits[own, at].sum())
         lesions += int(sweep.lesions[own].sum())
         false_marks += int(sweep.false_marks[own, at].sum())
@@ -183,7 +182,13 @@ def propose_threshold(sweep: Sweep, most_false: float, patients: Sequence[str]) 
     )
 
 
-def _choose(sweep: Sweep, most_false: float, rows: NDArray[np.intp]) -> int:
+def choose_threshold(sweep: Sweep, most_false: float, rows: NDArray[np.intp] | None = None) -> int:
+    """Return the position of the most sensitive threshold within a number of false marks a study.
+
+    Of equally sensitive ones it is the highest; where none keeps within ``most_false``, the one
+    with the fewest false marks. ``rows`` are the studies to choose on, all without it.
+    """
+    rows = np.arange(len(sweep.lesions)) if rows is None else rows
     false_marks = sweep.false_marks[rows].mean(axis=0)
     hits = sweep.hits[rows].sum(axis=0)
     allowed = np.flatnonzero(false_marks <= most_false)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from bonescan.quantify.lesions import trace_outline
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
 from bonescan.report.display import Panel
+from bonescan.scan import ViewName
 
 #: Picture pixels for one view pixel.
 SCALE = 2
@@ -21,6 +25,7 @@ SCALE_BAR_MM = 100.0
 
 INK = (26, 32, 40)
 MARK = (200, 16, 46)
+TRUTH = (40, 150, 80)
 LEADER = (226, 140, 150)
 LIMIT = (61, 90, 128)
 PAPER = (255, 255, 255)
@@ -35,7 +40,12 @@ class _Spot(NamedTuple):
     y: int
 
 
-def draw_overlay(panels: Sequence[Panel], title: str) -> Image.Image:
+def draw_overlay(
+    panels: Sequence[Panel],
+    title: str,
+    *,
+    truth: Mapping[ViewName, NDArray[np.bool_]] | None = None,
+) -> Image.Image:
     """Draw the views side by side.
 
     Parameters
@@ -44,6 +54,8 @@ def draw_overlay(panels: Sequence[Panel], title: str) -> Image.Image:
         From `bonescan.report.display.lay_out`.
     title : str
         Stands at the top, for instance the study's name.
+    truth : mapping, optional
+        Annotated metastases (H, W) bool of each view, outlined in green below the marks.
 
     Returns
     -------
@@ -61,14 +73,20 @@ def draw_overlay(panels: Sequence[Panel], title: str) -> Image.Image:
     left = (width - sum(widths) - GAP * (len(panels) - 1)) // 2
     for panel, own in zip(panels, widths, strict=True):
         spot = _Spot(left + SCALE * MARGIN, HEADER)
-        _draw_panel(picture, draw, panel, spot)
+        _draw_panel(picture, draw, panel, spot, None if truth is None else truth[panel.name])
         left += own + GAP
     foot = HEADER + height + FOOTER - 8
     draw.text((width / 2, foot), texts.RESEARCH_USE, INK, _font(17), anchor="ms")
     return picture
 
 
-def _draw_panel(picture: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
+def _draw_panel(
+    picture: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    panel: Panel,
+    spot: _Spot,
+    truth: NDArray[np.bool_] | None,
+) -> None:
     height, width = panel.shape
     grey = Image.fromarray(panel.grey)
     big = grey.resize((SCALE * width, SCALE * height), Image.Resampling.BICUBIC)
@@ -81,6 +99,9 @@ def _draw_panel(picture: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, s
     draw.text((spot.x, spot.y - 10), sides[0], INK, _font(22), anchor="ls")
     draw.text((right, spot.y - 10), sides[1], INK, _font(22), anchor="rs")
     _draw_read_limit(draw, panel, spot)
+    if truth is not None:
+        for line in trace_outline(truth, -panel.top, -panel.left):
+            draw.line([_at(spot, *point) for point in line], TRUTH, SCALE + 2, joint="curve")
     _draw_marks(draw, panel, spot)
     _draw_scale_bar(draw, panel, spot)
 

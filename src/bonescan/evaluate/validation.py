@@ -1,0 +1,220 @@
+"""Local validation: a model package against a site's own annotated scans.
+
+Each study is read exactly as `bonescan read` reads it; its marks are compared with the site's
+annotations in the geometry of the views. A hot-spot detector without any learning goes through the
+same comparison, as the floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonescan.config import LabelNames, LesionRule
+from bonescan.errors import BadInput, BonescanError
+from bonescan.evaluate.hotspot import HotSpotSettings, hot_spot_score
+from bonescan.evaluate.matching import MatchRule
+from bonescan.evaluate.sweep import ScoredView, Sweep, sweep_study
+from bonescan.evaluate.validation_figures import Outcome, Validation, summarise
+from bonescan.evaluate.validation_report import study_picture, write_validation
+from bonescan.ingest import load_files
+from bonescan.ingest.cohort import Case, read_cohort
+from bonescan.ingest.labelme import read_labelme
+from bonescan.package import Package
+from bonescan.predict import Engine
+from bonescan.predict.reader import lesion_rule, patient_score, read_rows, view_probability
+from bonescan.preprocess import prepare_canvas
+from bonescan.scan import Scan, View, ViewName
+
+Progress = Callable[[int, int], None]
+Masks = dict[ViewName, NDArray[np.bool_]]
+Scores = dict[ViewName, NDArray[np.float32]]
+Rows = dict[ViewName, tuple[int, int] | None]
+
+#: False marks a patient that the proposed threshold keeps within.
+MOST_FALSE = 2.0
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What stays the same from study to study."""
+
+    engine: Engine
+    rule: LesionRule
+    match: MatchRule
+    hot_spots: HotSpotSettings
+    names: LabelNames
+
+
+def validate_package(
+    package: Package,
+    cohort: Path,
+    out: Path,
+    *,
+    names: LabelNames | None = None,
+    match: MatchRule | None = None,
+    most_false: float = MOST_FALSE,
+    pictures: bool = True,
+    progress: Progress | None = None,
+) -> Validation:
+    """Validate a model package on an annotated cohort and write the findings.
+
+    Parameters
+    ----------
+    package : Package
+        The model.
+    cohort : Path
+        ``cohort.csv`` or its folder.
+    out : Path
+        Receives ``metrics.json``, ``summary.md``, ``froc.csv``, ``studies.csv``, ``froc.png``,
+        ``roc.png`` and, for each study, ``pictures/<study>.png``.
+    names : LabelNames, optional
+        What the names in the annotations mean.
+    match : MatchRule, optional
+        When a mark belongs to a lesion; an overlap of 10 % of the smaller one without it.
+    most_false : float
+        False marks a study that the proposed threshold keeps within.
+    pictures : bool
+        Whether to draw each study with its marks and the truth.
+    progress : callable, optional
+        Called with the number of studies done and their total.
+
+    Returns
+    -------
+    Validation
+        The figures; ``str()`` gives the text of ``summary.md``. Studies that could not be read
+        stand under ``problems``.
+
+    Raises
+    ------
+    BadInput
+        If the table is not usable, no study can be read, or a file cannot be written.
+    """
+    table = read_cohort(cohort)
+    task = _Task(
+        engine=Engine(package),
+        rule=lesion_rule(package.card),
+        match=match or MatchRule(),
+        hot_spots=HotSpotSettings(),
+        names=names or LabelNames(),
+    )
+    outcomes, problems = [], list(table.problems)
+    for done, case in enumerate(table.cases):
+        if progress is not None:
+            progress(done, len(table.cases))
+        try:
+            outcomes.append(_outcome(case, task, out / "pictures" if pictures else None))
+        except BonescanError as error:
+            problems.append(f"{case.study}: {error}")
+    if progress is not None:
+        progress(len(table.cases), len(table.cases))
+    if not outcomes:
+        reason = f" ({problems[0]})" if problems else ""
+        raise BadInput(f"{table.path}: no study can be validated{reason}; correct the table")
+    found = summarise(
+        outcomes,
+        package=package.card,
+        rule=task.rule,
+        match=task.match,
+        hot_spots=task.hot_spots,
+        cohort=table.path,
+        most_false=most_false,
+        problems=tuple(problems),
+    )
+    write_validation(found, out)
+    return found
+
+
+def annotated_masks(case: Case, scan: Scan, names: LabelNames) -> Masks:
+    """Return the metastases that a site has drawn, (H, W) bool for each view of a scan.
+
+    A view without a label file has none. Several files of one view are taken together.
+
+    Raises
+    ------
+    BadInput
+        If a label file does not tell its view, or names one that the scan does not have.
+    """
+    views = {view.name: view for view in scan.views}
+    masks: Masks = {name: np.zeros(view.counts.shape, bool) for name, view in views.items()}
+    for label in case.labels:
+        name = label.view or (scan.views[0].name if len(scan.views) == 1 else None)
+        if name is None:
+            raise BadInput(f"{label.path}: its view is not told; write anterior: or posterior:")
+        if name not in views:
+            raise BadInput(f"{label.path}: the study has no {name} view; correct cohort.csv")
+        shape = views[name].counts.shape
+        masks[name] |= read_labelme(label.path, (shape[0], shape[1]), names=names).metastasis
+    return masks
+
+
+def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
+    views = {place.path: place.view for place in case.views}
+    scan = load_files(case.files, name=case.study, views=views or None)
+    truth = annotated_masks(case, scan, task.names)
+    there = any(mask.any() for mask in truth.values())
+    if there and not case.metastasis:
+        raise BadInput("metastasis is no, but the labels show some; correct cohort.csv")
+    scores, rows = model_scores(scan, task.engine)
+    hot = {
+        view.name: _within(hot_spot_score(view, task.hot_spots), rows[view.name])
+        for view in scan.views
+    }
+    if pictures is not None:
+        study_picture(scan, scores, truth, task.rule, pictures / f"{case.study}.png")
+    return Outcome(
+        patient=case.patient,
+        study=case.study,
+        metastasis=case.metastasis,
+        annotated=there or not case.metastasis,
+        beyond=sum(_beyond(truth[view.name], rows[view.name]) for view in scan.views),
+        flags=tuple(flag.code for flag in scan.flags),
+        model=_sweep(scan.views, scores, truth, task, task.rule),
+        hot_spots=_sweep(
+            scan.views,
+            hot,
+            truth,
+            task,
+            task.rule.model_copy(update={"threshold": 0.5, "grow": None}),
+        ),
+        model_score=patient_score(scores.values()),
+        hot_spot_score=patient_score(hot.values()),
+    )
+
+
+def model_scores(scan: Scan, engine: Engine) -> tuple[Scores, Rows]:
+    """Return the probability of metastasis in each view, and the rows that the model saw."""
+    canvas = prepare_canvas(scan, engine.package.card.canvas)
+    on_canvas = engine.metastasis(canvas.grey[None])[0]
+    scores = {view.name: view_probability(canvas, on_canvas, view) for view in scan.views}
+    return scores, {view.name: read_rows(canvas, view) for view in scan.views}
+
+
+def _sweep(
+    views: tuple[View, ...], scores: Scores, truth: Masks, task: _Task, rule: LesionRule
+) -> Sweep:
+    scored = [ScoredView(view, scores[view.name], truth[view.name]) for view in views]
+    return sweep_study(scored, rule, task.match)
+
+
+def _within(score: NDArray[np.float32], rows: tuple[int, int] | None) -> NDArray[np.float32]:
+    """Blank the rows that the model does not see, so that both judge the same part of the body."""
+    if rows is None:
+        return score
+    kept = np.zeros_like(score)
+    kept[rows[0] : rows[1]] = score[rows[0] : rows[1]]
+    return kept
+
+
+def _beyond(truth: NDArray[np.bool_], rows: tuple[int, int] | None) -> int:
+    """Count the lesions that lie wholly outside the rows that the model sees."""
+    from bonescan.quantify.lesions import label_components
+
+    if rows is None:
+        return 0
+    labels, count = label_components(truth)
+    return count - len(np.setdiff1d(labels[rows[0] : rows[1]], [0]))
