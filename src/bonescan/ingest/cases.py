@@ -12,11 +12,11 @@ from bonescan.config import LabelNames
 from bonescan.errors import BadInput
 from bonescan.ingest.cohort import Case, LabelFile, ViewPlace
 from bonescan.ingest.labelme import Annotation, annotated_shape, read_labelme
-from bonescan.ingest.loading import load_files
-from bonescan.scan import Flag, Scan, View, ViewName
-
-#: Flags about a view's name, which a table that names the views settles.
-_ABOUT_NAMES = ("view-guessed", "view-contradicted")
+from bonescan.ingest.loading import load_study
+from bonescan.ingest.resolve import BY_OTHER, GUESSED
+from bonescan.ingest.sources import NamedPicture, Study
+from bonescan.ingest.studies import find_studies
+from bonescan.scan import VIEW_NAMES, Flag, Scan, View, ViewName
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,16 @@ def load_case(case: Case) -> Scan:
     Raises
     ------
     BadInput
-        If a file cannot be read, the files are not one study, or a named frame is not there.
+        If a file cannot be read, the files show a view twice, or a named frame is not there.
     """
-    whole = {place.path: place.view for place in case.views if place.frame is None}
     files = tuple(dict.fromkeys((*case.files, *(place.path for place in case.views))))
-    scan = load_files(files, name=case.study, views=whole)
-    for place in case.views:
-        scan = _as_told(case, scan, place)
-    return scan
+    with find_studies(files) as found:
+        if found.failures:
+            raise BadInput(found.failures[0].reason)
+        pictures = [picture for study in found.studies for picture in study.views]
+        flags = [flag for study in found.studies for flag in study.flags]
+        views = _one_of_each(case, _as_told(case, pictures))
+        return load_study(Study(case.study, views, tuple(dict.fromkeys(flags))))
 
 
 def read_masks(case: Case, scan: Scan, names: LabelNames | None = None) -> CaseMasks:
@@ -83,46 +85,58 @@ def read_masks(case: Case, scan: Scan, names: LabelNames | None = None) -> CaseM
 # --- views --------------------------------------------------------------------------------------
 
 
-def _as_told(case: Case, scan: Scan, place: ViewPlace) -> Scan:
-    """Give the view that the table names its name; the other view of the file takes the other."""
-    found = [view for view in scan.views if _lies_at(view, place)]
-    if not found:
-        frame = f" frame {place.frame}" if place.frame else ""
+def _as_told(case: Case, pictures: list[NamedPicture]) -> list[NamedPicture]:
+    """Give pictures the views that the table names; the one beside a named one is the other."""
+    told: dict[int, NamedPicture] = {}
+    for place in case.views:
+        index = _index_of(case, pictures, place)
+        told[index] = replace(pictures[index], view=place.view, by="cohort.csv")
+    taken = {picture.view for picture in told.values()}
+    rest = [number for number in range(len(pictures)) if number not in told]
+    if len(taken) == len(rest) == 1:
+        left = next(name for name in VIEW_NAMES if name not in taken)
+        (index,) = rest
+        if pictures[index].view != left or pictures[index].by in GUESSED:
+            told[index] = replace(pictures[index], view=left, by=BY_OTHER)
+    return [told.get(number, picture) for number, picture in enumerate(pictures)]
+
+
+def _index_of(case: Case, pictures: list[NamedPicture], place: ViewPlace) -> int:
+    """Return which picture lies where the table says."""
+    frame = f" frame {place.frame}" if place.frame else ""
+    hits = [
+        number
+        for number, picture in enumerate(pictures)
+        if picture.source.origin.resolve() == place.path.resolve()
+        and place.frame in (None, picture.picture.frame)
+    ]
+    if not hits:
         raise BadInput(
             f"{place.path}:{frame} is not among the views read; correct {place.view} in row "
             f"{case.row} of cohort.csv"
         )
-    if any(view.name == place.view for view in found):
-        return _settled(scan, place.view)
-    swapped = replace(
-        scan,
-        anterior=_named(scan.posterior, "anterior"),
-        posterior=_named(scan.anterior, "posterior"),
-    )
-    return _settled(swapped, place.view)
+    if len(hits) > 1:
+        raise BadInput(
+            f"{place.path}:{frame} shows {len(hits)} pictures; tell which is {place.view} by "
+            f"file#frame in row {case.row} of cohort.csv"
+        )
+    return hits[0]
 
 
-def _lies_at(view: View, place: ViewPlace) -> bool:
-    same_file = view.source.resolve() == place.path.resolve()
-    return same_file and place.frame in (None, view.frame)
-
-
-def _named(view: View | None, name: ViewName) -> View | None:
-    return view and replace(view, name=name)
-
-
-def _settled(scan: Scan, name: ViewName) -> Scan:
-    """Note that the table named a view, and drop the doubts that this settles."""
-
-    def told(view: View | None) -> View | None:
-        return replace(view, recognised_by="cohort.csv") if view and view.name == name else view
-
-    return replace(
-        scan,
-        anterior=told(scan.anterior),
-        posterior=told(scan.posterior),
-        flags=tuple(flag for flag in scan.flags if flag.code not in _ABOUT_NAMES),
-    )
+def _one_of_each(case: Case, pictures: list[NamedPicture]) -> tuple[NamedPicture, ...]:
+    """Return the views of one study, anterior first; refuse a view that occurs twice."""
+    for name in VIEW_NAMES:
+        places = [
+            f"{picture.source.origin.name} frame {picture.picture.frame} (by {picture.by})"
+            for picture in pictures
+            if picture.view == name
+        ]
+        if len(places) > 1:
+            raise BadInput(
+                f"{case.study}: {' and '.join(places)} are both {name}; name the views in the "
+                f"columns anterior and posterior in row {case.row} of cohort.csv"
+            )
+    return tuple(sorted(pictures, key=lambda picture: VIEW_NAMES.index(picture.view)))
 
 
 # --- labels -------------------------------------------------------------------------------------
