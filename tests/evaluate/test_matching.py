@@ -28,7 +28,7 @@ def test_hits_misses_and_false_marks() -> None:
 
 
 def test_one_mark_over_two_lesions_and_two_marks_on_one() -> None:
-    pair, cover = _mask((5, 5, 3), (5, 15, 3)), _mask((0, 0, 25))
+    pair, cover = _mask((5, 5, 3), (5, 12, 3)), _mask((2, 2, 13))
     assert match_masks(cover, pair).hits == 2
     assert match_masks(pair, cover).false_marks == 0
 
@@ -37,11 +37,11 @@ def test_one_mark_over_two_lesions_and_two_marks_on_one() -> None:
     ("rule", "hits"),
     [
         (MatchRule(), 0),  # 1 of 16 pixels shared
-        (MatchRule(share=0.05), 1),
-        (MatchRule(share=0), 1),
+        (MatchRule(share=0.05, purity=0), 1),
+        (MatchRule(share=0, purity=0), 1),
         (MatchRule(kind="iou", share=0.05), 0),  # 1 of 31
-        (MatchRule(kind="iou", share=0.03), 1),
-        (MatchRule(kind="centroid"), 0),
+        (MatchRule(kind="iou", share=0.03, purity=0), 1),
+        (MatchRule(kind="centroid", purity=0), 0),
     ],
 )
 def test_rules_at_a_touching_corner(rule: MatchRule, hits: int) -> None:
@@ -73,8 +73,17 @@ def test_boxes() -> None:
     assert boxes(_mask((3, 5, 2), (20, 1, 4))) == ((3, 5, 5, 7), (20, 1, 24, 5))
 
 
+@pytest.mark.parametrize("kind", ["overlap", "iou", "centroid"])
+def test_one_mark_over_everything_hits_nothing(kind: str) -> None:
+    truth = _mask((5, 5, 3), (18, 18, 3), (30, 30, 3))
+    found = match_masks(_mask((0, 0, 40)), truth, MatchRule(kind=kind, share=0))
+    assert found.hits == 0
+    assert found.false_marks == 1
+
+
 def test_the_rule_reads_as_a_sentence() -> None:
-    assert str(MatchRule()) == "overlap of at least 10% of the smaller of the two"
+    assert "at least 10% of the smaller of the two" in str(MatchRule())
+    assert "less than 10% lies on lesions is false" in str(MatchRule())
 
 
 @given(arrays.arrays(bool, (7, 7)))

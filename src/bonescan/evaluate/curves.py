@@ -13,7 +13,7 @@ from bonescan.evaluate.patients import roc_auc, roc_curve
 
 if TYPE_CHECKING:
     from bonescan.evaluate.sweep import Sweep
-    from bonescan.evaluate.validation_figures import Validation
+    from bonescan.evaluate.validation_figures import Figures, Validation
 
 MODEL_COLOUR, FLOOR_COLOUR = "#b01030", "#56616e"
 NOTICE = "Research use only"
@@ -23,9 +23,8 @@ def draw_froc(found: Validation) -> bytes:
     """Draw lesion sensitivity over false marks a study, for the model and the hot-spot floor."""
     figure = Figure(figsize=(6.4, 4.8), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    model, floor = found.model_sweep, found.floor_sweep
-    _plot(axes, floor, FLOOR_COLOUR, "hot spots", floor.index_of(found.floor.threshold))
-    _plot(axes, model, MODEL_COLOUR, "model", model.index_of(found.model.threshold))
+    _plot(axes, found.floor_sweep, FLOOR_COLOUR, found.floor)
+    _plot(axes, found.model_sweep, MODEL_COLOUR, found.model)
     axes.set_xscale("symlog", linthresh=1)
     ticks = [0, 0.5, 1, 2, 5, 10, 20, 50]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -62,8 +61,10 @@ def draw_roc(found: Validation) -> bytes | None:
     return _png(figure)
 
 
-def _plot(axes: Axes, sweep: Sweep, colour: str, name: str, at: int) -> None:
+def _plot(axes: Axes, sweep: Sweep, colour: str, figures: Figures) -> None:
     """Draw a sweep as a line with a dot at the threshold in use."""
+    name, marked_from = figures.method, figures.marked_from
+    at = sweep.index_of(figures.threshold)
     points = range(len(sweep.thresholds))
     false_marks = np.array([sweep.false_per_study(index) or 0.0 for index in points])
     found = [sweep.sensitivity(index) for index in points]
@@ -75,7 +76,7 @@ def _plot(axes: Axes, sweep: Sweep, colour: str, name: str, at: int) -> None:
         "o",
         color=colour,
         markersize=9,
-        label=f"{name} at {sweep.thresholds[at]:.3g}",
+        label=f"{name} from {marked_from}",
     )
 
 

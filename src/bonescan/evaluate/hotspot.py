@@ -14,6 +14,9 @@ from bonescan.config import Frozen
 from bonescan.quantify.position import outline_body
 from bonescan.scan import View
 
+#: Multiples of the body's median that a curve goes through.
+MULTIPLES = tuple(float(value) for value in np.geomspace(2, 50, 41))
+
 
 class HotSpotSettings(Frozen):
     """Settings of the detector.
@@ -29,6 +32,11 @@ class HotSpotSettings(Frozen):
     top_hat_mm: float | None = None
     pixel_mm: float = 2.4
     """Pixel size where a view has no spacing."""
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Scores at `MULTIPLES` of the body's median counts."""
+        return tuple(value / (value + self.times_body) for value in MULTIPLES)
 
 
 def hot_spot_score(view: View, settings: HotSpotSettings | None = None) -> NDArray[np.float32]:

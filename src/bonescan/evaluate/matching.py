@@ -19,6 +19,8 @@ from bonescan.quantify.lesions import label_components
 
 #: Share of the smaller of mark and lesion that has to overlap.
 OVERLAP_SHARE = 0.1
+#: Share of a mark that has to lie on lesions.
+PURITY = 0.1
 
 Box = tuple[int, int, int, int]
 
@@ -29,17 +31,25 @@ class MatchRule(Frozen):
     ``overlap``: the pixels they share are at least ``share`` of the smaller one (a share of 0 asks
     for one pixel). ``iou``: their intersection over union is at least ``share``. ``centroid``: the
     mark's centroid lies on the lesion, or the lesion's on the mark.
+
+    Under each of them a mark of which less than ``purity`` lies on lesions is false and hits
+    nothing: else one mark over the whole body would hit every lesion without a false mark.
     """
 
     kind: Literal["overlap", "iou", "centroid"] = "overlap"
     share: float = OVERLAP_SHARE
+    purity: float = PURITY
 
     def __str__(self) -> str:
+        pair = f"they share at least {self.share:.0%} of the smaller of the two"
         if self.kind == "centroid":
-            return "the centroid of the one lies on the other"
-        if self.kind == "iou":
-            return f"intersection over union of at least {self.share:g}"
-        return f"overlap of at least {self.share:.0%} of the smaller of the two"
+            pair = "the centroid of the one lies on the other"
+        elif self.kind == "iou":
+            pair = f"their intersection over union is at least {self.share:g}"
+        return (
+            f"A mark belongs to a lesion if {pair}; a mark of which less than {self.purity:.0%} "
+            "lies on lesions is false and hits nothing."
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def match_labels(
     marks, lesions : (H, W) int
         0 none, k the k-th; the numbers run from 1 without gaps.
     rule : MatchRule, optional
-        Overlap of at least 10 % of the smaller one without it.
+        The defaults without it.
 
     Returns
     -------
@@ -111,6 +121,7 @@ def match_labels(
     rule = rule or MatchRule()
     number = int(marks.max(initial=0)), int(lesions.max(initial=0))
     pairs = _belongs(marks, lesions, number, rule)
+    pairs[_purity(marks, lesions, number[0]) < rule.purity] = False
     return Matching(hit=np.any(pairs, axis=0), right=np.any(pairs, axis=1))
 
 
@@ -147,6 +158,15 @@ def _belongs(
         share = shared / np.minimum(mark_sizes, lesion_sizes)
     belongs: NDArray[np.bool_] = (shared > 0) & (share >= rule.share)
     return belongs
+
+
+def _purity(
+    marks: NDArray[np.integer[Any]], lesions: NDArray[np.integer[Any]], number: int
+) -> NDArray[np.float64]:
+    """Return the share of each mark that lies on lesions, (M,)."""
+    sizes = np.bincount(marks.ravel(), minlength=number + 1)[1:]
+    covered = np.bincount(marks[lesions > 0], minlength=number + 1)[1:]
+    return covered / sizes
 
 
 def _shared_pixels(

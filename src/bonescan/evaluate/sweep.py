@@ -70,6 +70,13 @@ class Sweep:
         total = int(self.lesions[chosen].sum())
         return float(self.hits[chosen, at].sum() / total) if total else None
 
+    def mean_sensitivity(self, at: int, rows: NDArray[np.intp]) -> float | None:
+        """Return the mean over studies with lesions of the share that is hit; None without any."""
+        chosen = rows[self.lesions[rows] > 0]
+        if not chosen.size:
+            return None
+        return float((self.hits[chosen, at] / self.lesions[chosen]).mean())
+
     def false_per_study(self, at: int, rows: NDArray[np.intp] | None = None) -> float | None:
         """Return the mean number of false marks a study; None without studies."""
         chosen = self.false_marks[slice(None) if rows is None else rows, at]

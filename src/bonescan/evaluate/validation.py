@@ -28,6 +28,7 @@ from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.predict.reader import lesion_rule, patient_score, read_rows, view_probability
 from bonescan.preprocess import prepare_canvas
+from bonescan.quantify.lesions import label_components
 from bonescan.scan import Scan, View, ViewName
 
 Progress = Callable[[int, int], None]
@@ -164,6 +165,7 @@ def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
         view.name: _within(hot_spot_score(view, task.hot_spots), rows[view.name])
         for view in scan.views
     }
+    model, floor = _sweeps(scan.views, scores, hot, truth, task)
     if pictures is not None:
         study_picture(scan, scores, truth, task.rule, pictures / f"{case.study}.png")
     return Outcome(
@@ -172,15 +174,9 @@ def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
         metastasis=case.metastasis,
         annotated=there or not case.metastasis,
         beyond=sum(_beyond(truth[view.name], rows[view.name]) for view in scan.views),
-        flags=tuple(flag.code for flag in scan.flags),
-        model=_sweep(scan.views, scores, truth, task, task.rule),
-        hot_spots=_sweep(
-            scan.views,
-            hot,
-            truth,
-            task,
-            task.rule.model_copy(update={"threshold": 0.5, "grow": None}),
-        ),
+        flags=tuple(dict.fromkeys(flag.code for flag in scan.flags)),
+        model=model,
+        hot_spots=floor,
         model_score=patient_score(scores.values()),
         hot_spot_score=patient_score(hot.values()),
     )
@@ -194,11 +190,17 @@ def model_scores(scan: Scan, engine: Engine) -> tuple[Scores, Rows]:
     return scores, {view.name: read_rows(canvas, view) for view in scan.views}
 
 
-def _sweep(
-    views: tuple[View, ...], scores: Scores, truth: Masks, task: _Task, rule: LesionRule
-) -> Sweep:
-    scored = [ScoredView(view, scores[view.name], truth[view.name]) for view in views]
-    return sweep_study(scored, rule, task.match)
+def _sweeps(
+    views: tuple[View, ...], scores: Scores, hot: Scores, truth: Masks, task: _Task
+) -> tuple[Sweep, Sweep]:
+    """Return the model's and the hot-spot detector's marks at many thresholds."""
+    floor = task.rule.model_copy(update={"threshold": 0.5, "grow": None})
+    model_views = [ScoredView(view, scores[view.name], truth[view.name]) for view in views]
+    floor_views = [ScoredView(view, hot[view.name], truth[view.name]) for view in views]
+    return (
+        sweep_study(model_views, task.rule, task.match),
+        sweep_study(floor_views, floor, task.match, task.hot_spots.thresholds),
+    )
 
 
 def _within(score: NDArray[np.float32], rows: tuple[int, int] | None) -> NDArray[np.float32]:
@@ -212,8 +214,6 @@ def _within(score: NDArray[np.float32], rows: tuple[int, int] | None) -> NDArray
 
 def _beyond(truth: NDArray[np.bool_], rows: tuple[int, int] | None) -> int:
     """Count the lesions that lie wholly outside the rows that the model sees."""
-    from bonescan.quantify.lesions import label_components
-
     if rows is None:
         return 0
     labels, count = label_components(truth)

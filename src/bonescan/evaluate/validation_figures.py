@@ -55,13 +55,17 @@ class Outcome:
 class Figures:
     """How a method does at one threshold; None where a figure is not defined on these patients.
 
-    Lesion and pixel figures pool the studies; false marks are means per study. ``any_mark_*``
-    take a patient as positive who has a mark. Intervals are 95 % bootstrap over patients.
+    ``marked_from`` tells the threshold to a reader. Lesion and pixel figures pool the studies, but
+    for ``lesion_sensitivity_mean``, in which each study with lesions counts alike; false marks are
+    means per study. ``any_mark_*`` take a patient as positive who has a mark. Intervals are 95 %
+    bootstrap over patients.
     """
 
     method: str
     threshold: float
+    marked_from: str
     lesion_sensitivity: Interval | None
+    lesion_sensitivity_mean: Interval | None
     false_marks: Interval | None
     false_marks_lesion_free: Interval | None
     pixel_precision: Interval | None
@@ -127,7 +131,8 @@ def summarise(
     floor_scores = [outcome.hot_spot_score for outcome in outcomes]
     at_model = model.index_of(rule.threshold)
     allowed = model.false_per_study(at_model) or 0.0
-    matched = choose_threshold(floor, allowed)
+    fixed, matched = floor.index_of(0.5), choose_threshold(floor, allowed)
+    times = hot_spots.times_body
     return Validation(
         cohort=cohort,
         card=package,
@@ -136,9 +141,9 @@ def summarise(
         hot_spots=hot_spots,
         outcomes=tuple(outcomes),
         model=_figures("model", outcomes, usable, model, at_model, model_scores),
-        floor=_figures("hot spots", outcomes, usable, floor, floor.index_of(0.5), floor_scores),
+        floor=_figures("hot spots", outcomes, usable, floor, fixed, floor_scores, times),
         floor_matched=_figures(
-            "hot spots, matched", outcomes, usable, floor, matched, floor_scores
+            "hot spots, matched", outcomes, usable, floor, matched, floor_scores, times
         ),
         model_sweep=model,
         floor_sweep=floor,
@@ -156,7 +161,10 @@ def _figures(
     sweep: Sweep,
     at: int,
     scores: Sequence[float],
+    times_body: float | None = None,
 ) -> Figures:
+    threshold = float(sweep.thresholds[at])
+    multiple = times_body and times_body * threshold / (1 - threshold)
     patients = [outcome.patient for outcome in usable]
     free = sweep.lesions == 0
     truth = np.array([outcome.metastasis for outcome in outcomes])
@@ -176,8 +184,12 @@ def _figures(
 
     return Figures(
         method=method,
-        threshold=float(sweep.thresholds[at]),
+        threshold=threshold,
+        marked_from=f"{multiple:.3g} times the body" if multiple else f"{threshold:.3g}",
         lesion_sensitivity=patient_interval(lambda rows: sweep.sensitivity(at, rows), patients),
+        lesion_sensitivity_mean=patient_interval(
+            lambda rows: sweep.mean_sensitivity(at, rows), patients
+        ),
         false_marks=patient_interval(lambda rows: sweep.false_per_study(at, rows), patients),
         false_marks_lesion_free=patient_interval(
             lambda rows: sweep.false_per_study(at, rows[free[rows]]), patients

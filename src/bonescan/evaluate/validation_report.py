@@ -29,7 +29,8 @@ from bonescan.scan import Provenance, Reading, Scan, ViewName, ViewReading
 SCHEMA, SCHEMA_VERSION = "bonescan-validation", "1.0"
 
 ROWS = (
-    ("lesion_sensitivity", "Lesion sensitivity"),
+    ("lesion_sensitivity", "Lesion sensitivity, all lesions together"),
+    ("lesion_sensitivity_mean", "Lesion sensitivity, mean over studies"),
     ("false_marks", "False marks a study"),
     ("false_marks_lesion_free", "False marks a lesion-free study"),
     ("pixel_precision", "Pixel precision"),
@@ -126,11 +127,10 @@ def summary_text(found: Validation) -> str:
         "",
         _table(_columns(found)),
         "",
-        f"In brackets: 95 % intervals from drawing patients anew. A mark belongs to a lesion by "
-        f"{found.match}. Lesions and marks are 8-connected patches in one view. The hot-spot "
-        f"detector marks what has {found.hot_spots.times_body:g} times the median counts of the "
-        "body; *matched* gives it the threshold that is best on these very patients without more "
-        "false marks than the model's.",
+        f"In brackets: 95 % intervals from drawing patients anew. {found.match} Lesions and marks "
+        "are 8-connected patches in one view. The hot-spot detector marks what has a multiple of "
+        "the median counts of the body; *matched* gives it the multiple that is best on these very "
+        "patients without more false marks than the model's.",
         "",
         "## Local threshold",
         "",
@@ -190,7 +190,7 @@ def _remarks(found: Validation) -> list[str]:
 
 
 def _table(columns: tuple[Figures, ...]) -> str:
-    heads = [f"{item.method} (from {item.threshold:.3g})" for item in columns]
+    heads = [f"{item.method} (from {item.marked_from})" for item in columns]
     lines = ["| | " + " | ".join(heads) + " |", "|---|" + "---|" * len(columns)]
     for name, label in ROWS:
         cells = " | ".join(interval_text(getattr(item, name)) for item in columns)
