@@ -157,6 +157,11 @@ def test_file_for_another_picture_is_refused(write: Write) -> None:
         read_labelme(write(), (1024, 256))
 
 
+def test_size_may_be_written_as_float(write: Write) -> None:
+    assert annotated_shape(write(imageHeight=40.0, imageWidth=30.0)) == SHAPE
+    assert annotated_shape(write(imageHeight=float("nan"), imageWidth=30.0)) is None
+
+
 def test_size_is_taken_from_the_picture_inside_where_it_is_not_stated(write: Write) -> None:
     path = write(imageHeight="absent", imageWidth=None, imageData=png(np.zeros(SHAPE)))
     assert annotated_shape(path) == SHAPE

@@ -266,6 +266,16 @@ def test_spacing_of_the_canvas_is_known_where_the_views_tell_it(plain_scan: Scan
     assert _spacing(other, prepare_canvas(other, PaperCanvas())) is None
 
 
+def test_cohort_without_a_usable_case_gives_empty_data(
+    make_cohort: MakeCohort, tmp_path: Path
+) -> None:
+    cohort, out = make_cohort(1), tmp_path / "data"
+    (cohort / "a_anterior.png").unlink()
+    (line,) = prepare_cohort(cohort, out, PaperCanvas())
+    assert "a_anterior.png: not found" in line
+    assert PreparedData.load(out).cases == ()
+
+
 def test_wrong_table_stops_before_anything_is_written(
     make_cohort: MakeCohort, tmp_path: Path
 ) -> None:

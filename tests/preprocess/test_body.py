@@ -1,9 +1,13 @@
 """The body's rows, against the disturbances that real views bring."""
 
+from pathlib import Path
+
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from bonescan.preprocess.body import body_columns, body_rows
 
@@ -80,3 +84,21 @@ def test_columns_reach_from_side_to_side() -> None:
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_constant_picture_has_no_body(value: float) -> None:
     assert body_rows(np.full((100, 50), value, np.float32)) is None
+
+
+#: First and last row of the body in real anterior views, read by eye off the pictures.
+BY_EYE = {
+    "nm1/nm1_anterior.dcm": (90, 854),
+    "bs80k_pairs/0001_ANT.jpg": (47, 731),
+    "bs80k_pairs/0002_ANT.jpg": (22, 688),
+    "bs80k_pairs/0003_ANT.jpg": (35, 740),
+    "bs80k_pairs/0004_ANT.jpg": (11, 642),
+    "bs80k_pairs/0005_ANT.jpg": (15, 692),
+}
+
+
+@pytest.mark.parametrize("name", BY_EYE)
+def test_real_bodies_lie_where_the_eye_sees_them(real: Path, name: str) -> None:
+    path = real / name
+    pixels = pydicom.dcmread(path).pixel_array if path.suffix == ".dcm" else Image.open(path)
+    assert found(np.asarray(pixels, np.float32)) == pytest.approx(BY_EYE[name], abs=8)

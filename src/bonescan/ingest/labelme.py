@@ -124,8 +124,9 @@ def _record(path: Path) -> Mapping[str, Any]:
 def _stated_shape(record: Mapping[str, Any]) -> tuple[int, int] | None:
     """Rows and columns as stated, or else of the picture inside the file."""
     height, width = record.get("imageHeight"), record.get("imageWidth")
-    if isinstance(height, int) and isinstance(width, int):
-        return height, width
+    numbers = [size for size in (height, width) if isinstance(size, int | float)]
+    if len(numbers) == 2 and np.isfinite(numbers).all():
+        return round(numbers[0]), round(numbers[1])
     data = record.get("imageData")
     if not isinstance(data, str):
         return None

@@ -161,7 +161,7 @@ def _place(
     item: _Scaled, rows: Extent, settings: AnyCanvas
 ) -> tuple[NDArray[np.float32], Placement, list[Flag]]:
     """Return a view's (kept_rows, view_columns) part of the canvas and where it came from."""
-    columns = body_columns(item.pixels, rows) or Extent(0, item.pixels.shape[1])
+    columns = _columns(item.pixels, rows, settings.view_columns)
     down = _row_shift(rows, settings.body_rows)
     right = _column_shift(columns, item.pixels.shape[1], settings.view_columns)
     window = _moved(item.pixels, down, right, (settings.body_rows, settings.view_columns))
@@ -175,6 +175,13 @@ def _place(
     placement = _placement(item, down, right, settings, gain)
     part = np.minimum(window[: settings.kept_rows] * np.float32(gain), np.float32(WHITE))
     return part, placement, flags
+
+
+def _columns(pixels: NDArray[np.float32], rows: Extent, window: int) -> Extent:
+    """Columns of the body; a frame of the window's width stays as it is, so all of it."""
+    width = pixels.shape[1]
+    found = None if width == window else body_columns(pixels, rows)
+    return found or Extent(0, width)
 
 
 def _row_shift(rows: Extent, window: int) -> int:
