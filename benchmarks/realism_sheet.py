@@ -32,13 +32,13 @@ def real_pairs(folder: Path, number: int) -> list[NDArray[np.uint8]]:
 
 
 def simulated_pairs(
-    seed: int, number: int, first: int, preset: str, clean: bool
+    seed: int, number: int, first: int, preset: str, clean: bool, counts: float | None
 ) -> list[NDArray[np.uint8]]:
     """Simulate pairs, exported as published data sets are."""
     pairs = []
     for index in range(first, first + number):
         options = {"cancer": "breast", "metastasis": False} if clean else {}
-        patient = simulate_patient(seed, index, preset=preset, **options)
+        patient = simulate_patient(seed, index, preset=preset, counts=counts, **options)
         pairs.append(np.hstack([published_picture(view) for view in patient.counts]))
     return pairs
 
@@ -59,12 +59,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--preset", default="screening")
     parser.add_argument("--clean", action="store_true", help="patients without metastases")
+    parser.add_argument("--counts", type=float, help="of the anterior view; as drawn without it")
     parser.add_argument("--rows", type=int, default=780)
     parser.add_argument("--scale", type=int, default=1)
     options = parser.parse_args()
     real = real_pairs(options.real, options.patients)
     simulated = simulated_pairs(
-        options.seed, options.patients, options.first, options.preset, options.clean
+        options.seed, options.patients, options.first, options.preset, options.clean, options.counts
     )
     rows = [inverse_grey(pairs, options.rows) for pairs in (real, simulated) if pairs]
     width = max(row.shape[1] for row in rows)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bonescan.simulate.anatomy import ORGANS, Anatomy
-from bonescan.simulate.sources import Array
+from bonescan.simulate.sources import Array, blob, box_around
 from bonescan.simulate.truth import OTHER_BONE, REGIONS
 from bonescan.simulate.zones import MARROW_SHARE, REGION_LEVELS, SOFT_LEVELS, ZONES, Zone
 
@@ -29,8 +29,10 @@ _REGION_NAMES = {
 }
 
 
-#: Soft tissue of the trunk and of the legs against its mean level.
-TRUNK_SHARE, LEG_SHARE = 1.35, 0.75
+#: Soft tissue of the trunk, and of head and limbs, against its mean level.
+TRUNK_SHARE, LIMB_SHARE = 1.8, 0.75
+#: Uptake of a rib's anterior end and of its back, against its mean level.
+RIB_FRONT, RIB_BACK = 0.75, 1.25
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ def draw_physiology(
     for name in tissues:
         tissues[name] *= drained * (renal if name != "bladder" else 1.0)
     tissues["soft"] *= (bmi / 25) ** -0.35
-    if rng.random() < 0.85:  # the stomach shows only now and then
-        tissues["stomach"] = tissues["gut"]
+    tissues["gut"] *= tissues["soft"]
+    shows = rng.random() < 0.12  # the stomach, where pertechnetate is free
+    tissues["stomach"] = tissues["stomach"] * tissues["soft"] if shows else tissues["gut"]
     return Physiology(regions, zones, tissues, float(rng.uniform(0.03, 0.08)))
 
 
@@ -150,6 +153,7 @@ def normal_uptake(anatomy: Anatomy, physiology: Physiology, rng: np.random.Gener
     marrow = anatomy.marrow.ravel()[where]
     level = _part_levels(anatomy, physiology, rng)[part]
     level *= _zones(anatomy, physiology, rng, index, part)
+    level *= _along_ribs(regions_of=_region_of_part(anatomy)[part], depth=index[:, 1])
     level *= _texture(anatomy.part.shape, index, anatomy.voxel_mm, physiology.texture, rng)
     activity = np.zeros(anatomy.part.size, np.float32)
     activity[where] = level * (bone - (1 - MARROW_SHARE) * marrow)
@@ -208,11 +212,23 @@ def _zones(
         allowed = np.isin(regions, zone.regions) if zone.regions else np.ones(len(regions), bool)
         for point in _points(anatomy, zone):
             here = gain * float(np.exp(1.2 * physiology.asymmetry * rng.standard_normal()))
-            low, high = np.searchsorted(z, (point[0] - 3 * zone.sigma, point[0] + 3 * zone.sigma))
-            near = place[low:high] - point
-            weight = np.exp(-0.5 * (near**2).sum(axis=1) / zone.sigma**2)
+            reach = 3 * zone.sigma * zone.tall
+            low, high = np.searchsorted(z, (point[0] - reach, point[0] + reach))
+            near = (place[low:high] - point) / (zone.sigma * zone.tall, zone.sigma, zone.sigma)
+            weight = np.exp(-0.5 * (near**2).sum(axis=1))
             factor[low:high] += (here * weight * allowed[part[low:high]]).astype(np.float32)
     return np.maximum(factor, 0.05)
+
+
+def _along_ribs(regions_of: NDArray[np.uint8], depth: NDArray[np.intp]) -> Array:
+    """Ribs take up more towards the back, where they carry load, than towards the cartilage."""
+    factor = np.ones(len(depth), np.float32)
+    ribs = regions_of == REGIONS.index("ribs") + 1
+    if ribs.any():
+        front, back = np.percentile(depth[ribs], (1, 99))
+        share = np.clip((depth[ribs] - front) / max(back - front, 1), 0, 1)
+        factor[ribs] = RIB_FRONT + (RIB_BACK - RIB_FRONT) * share
+    return factor
 
 
 def _points(anatomy: Anatomy, zone: Zone) -> list[NDArray[np.float64]]:
@@ -247,11 +263,35 @@ def _soft_tissue(anatomy: Anatomy, physiology: Physiology, rng: np.random.Genera
         if name in tissues:
             table[number] = tissues[name] * float(np.exp(0.06 * rng.standard_normal()))
     activity = table[anatomy.organ] * anatomy.body
-    # Blood-rich trunk above, muscle and fat of the thighs and legs below.
-    hips = np.mean([anatomy.landmarks[f"hip {side}"][0] for side in "RL"])
-    z = (np.arange(anatomy.part.shape[0]) + 0.5) * anatomy.voxel_mm
-    share = LEG_SHARE + (TRUNK_SHARE - LEG_SHARE) / (1 + np.exp((z - hips) / 40.0))
-    activity *= share.astype(np.float32)[:, None, None]
+    activity *= _richness(anatomy)
     activity[anatomy.lung] = tissues["lung"]
+    _add_larynx(activity, anatomy, tissues["larynx"], rng)
     activity *= 1 - anatomy.bone
     return activity.astype(np.float32)
+
+
+def _add_larynx(activity: Array, anatomy: Anatomy, level: float, rng: np.random.Generator) -> None:
+    """The cartilage of the larynx calcifies with age and takes up tracer, in front of the spine."""
+    centre = np.array(anatomy.landmarks["thyroid"]) / anatomy.voxel_mm - 0.5
+    centre -= np.array([20.0, 0.0, 0.0]) / anatomy.voxel_mm
+    radii = np.array([26.0, 9.0, 14.0]) / anatomy.voxel_mm
+    box = box_around(centre, float(radii.max()) * 1.3, anatomy.part.shape)
+    inside, _ = blob(box, centre, radii, rng, irregularity=0.2, turned=False)
+    activity[box] += np.float32(level) * inside
+
+
+def _richness(anatomy: Anatomy) -> Array:
+    """Soft tissue: the trunk is rich in blood, head and limbs are muscle and fat. (Z, 1, X)."""
+    marks, shape, voxel = anatomy.landmarks, anatomy.part.shape, anatomy.voxel_mm
+    hips = np.mean([marks[f"hip {side}"] for side in "RL"], axis=0)
+    shoulders = np.mean([marks[f"shoulder {side}"] for side in "RL"], axis=0)
+    width = abs(marks["shoulder L"][2] - marks["shoulder R"][2]) / 2
+    z, x = ((np.arange(shape[axis]) + 0.5) * voxel for axis in (0, 2))
+
+    def step(values: NDArray[np.float64], softness: float) -> NDArray[np.float64]:
+        return np.asarray(1 / (1 + np.exp(np.clip(-values / softness, -30, 30))))
+
+    along = step(z - shoulders[0] - 20, 20.0) * step(hips[0] - z, 40.0)
+    across = step(0.95 * width - np.abs(x - hips[2]), 12.0)
+    share = LIMB_SHARE + (TRUNK_SHARE - LIMB_SHARE) * along[:, None] * across[None, :]
+    return np.asarray(share[:, None, :], np.float32)

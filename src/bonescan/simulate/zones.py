@@ -12,23 +12,23 @@ MARROW_SHARE = 0.12
 
 #: Region of the anatomy: level, log standard deviation between patients.
 REGION_LEVELS: dict[str, tuple[float, float]] = {
-    "skull": (0.627, 0.15),
+    "skull": (0.818, 0.15),
     "mandible": (0.40, 0.20),
-    "cervical": (1.72, 0.15),
+    "cervical": (1.27, 0.15),
     "thoracic": (1.94, 0.08),
     "lumbar": (1.58, 0.10),
     "sacrum": (0.9, 0.12),
-    "ribs": (1.08, 0.14),
-    "sternum": (2.59, 0.20),
-    "clavicles": (0.60, 0.15),
-    "scapulae": (0.81, 0.15),
-    "humeri": (0.40, 0.12),
+    "ribs": (1.31, 0.14),
+    "sternum": (2.1, 0.20),
+    "clavicles": (0.45, 0.15),
+    "scapulae": (0.648, 0.15),
+    "humeri": (0.38, 0.12),
     "forearms": (0.40, 0.15),
     "hands": (0.45, 0.25),
     "pelvis": (0.75, 0.10),
-    "femora": (0.566, 0.12),
+    "femora": (0.822, 0.12),
     "patellae": (0.45, 0.30),
-    "lower legs": (0.414, 0.15),
+    "lower legs": (0.569, 0.15),
     "feet": (0.262, 0.25),
 }
 
@@ -38,7 +38,8 @@ class Zone:
     """Bone near a landmark takes up more: ``1 + gain * exp(-d^2 / 2 sigma^2)``, sigma in mm.
 
     ``spread`` is the log standard deviation of the gain between patients, ``aging`` its log
-    change per decade above 60 years; ``regions`` limits the zone to bones of these regions.
+    change per decade above 60 years; ``regions`` limits the zone to bones of these regions;
+    ``tall`` stretches it along z.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Zone:
     regions: tuple[str, ...] = ()
     spread: float = 0.25
     aging: float = 0.0
+    tall: float = 1.0
 
 
 def _named(name: str, numbers: range) -> tuple[str, ...]:
@@ -55,20 +57,21 @@ def _named(name: str, numbers: range) -> tuple[str, ...]:
 
 
 ZONES: tuple[Zone, ...] = (
-    Zone("sacroiliac joints", ("sacroiliac joint",), 17, 2.2, ("pelvis", "sacrum"), 0.25),
-    Zone("iliac spines", ("anterior superior iliac spine",), 26, 0.9, ("pelvis",), 0.3),
+    Zone("sacroiliac joints", ("sacroiliac joint",), 15, 2.3, ("pelvis", "sacrum"), 0.25,
+         tall=2.2),
+    Zone("iliac spines", ("anterior superior iliac spine",), 34, 1.5, ("pelvis",), 0.3),
     Zone("iliac crests", ("iliac crest",), 26, 0.3, ("pelvis",), 0.3),
-    Zone("acetabular roofs", ("acetabular roof",), 22, 1.3, ("pelvis",), 0.25),
+    Zone("acetabular roofs", ("acetabular roof",), 22, 0.9, ("pelvis",), 0.25),
     Zone("hips", ("hip",), 26, 0.5, ("femora",), 0.25),
     Zone("trochanters", ("greater trochanter",), 20, 0.4, ("femora",), 0.25),
     Zone("ischia", ("ischial tuberosity",), 20, 0.3, ("pelvis",), 0.3),
     Zone("pubis", ("pubic symphysis",), 16, 0.3, ("pelvis",), 0.35),
-    Zone("sternoclavicular joints", ("sternoclavicular joint",), 12, 0.5,
+    Zone("sternoclavicular joints", ("sternoclavicular joint",), 12, 0.4,
          ("sternum", "clavicles"), 0.35, 0.05),
     Zone("manubriosternal joint", ("manubriosternal joint",), 10, 0.4, ("sternum",), 0.5),
-    Zone("acromioclavicular joints", ("acromioclavicular joint",), 13, 1.0,
+    Zone("acromioclavicular joints", ("acromioclavicular joint",), 13, 0.5,
          ("scapulae", "clavicles"), 0.35, 0.10),
-    Zone("acromia", ("acromion",), 14, 0.8, ("scapulae",), 0.3, 0.08),
+    Zone("acromia", ("acromion",), 16, 0.6, ("scapulae",), 0.3, 0.08),
     Zone("coracoids", ("coracoid",), 10, 0.8, ("scapulae",), 0.3),
     Zone("shoulders", ("glenohumeral joint",), 20, 0.9, ("scapulae", "humeri"), 0.3, 0.08),
     Zone("tubercles", ("greater tubercle",), 16, 0.6, ("humeri",), 0.3),
@@ -76,7 +79,7 @@ ZONES: tuple[Zone, ...] = (
     Zone("elbows", ("elbow",), 20, 0.8, ("humeri", "forearms"), 0.3, 0.05),
     Zone("wrists", ("wrist", "first carpometacarpal joint"), 17, 0.8,
          ("forearms", "hands"), 0.4, 0.1),
-    Zone("knees", ("knee medial", "knee lateral"), 26, 0.55, ("femora", "lower legs"), 0.4, 0.12),
+    Zone("knees", ("knee medial", "knee lateral"), 26, 0.25, ("femora", "lower legs"), 0.6, 0.12),
     Zone("patellae", ("patella",), 14, 0.8, ("patellae",), 0.4, 0.1),
     Zone("tibial heads", ("tibial tuberosity",), 20, 0.4, ("lower legs",), 0.3),
     Zone("ankles", ("ankle",), 20, 0.8, ("lower legs", "feet"), 0.4, 0.05),
@@ -86,8 +89,7 @@ ZONES: tuple[Zone, ...] = (
          ("lumbar", "sacrum"), 0.5, 0.1),
     Zone("upper facets", ("facet T12-L1", "facet L1-L2", "facet L2-L3"), 10, 0.25, ("lumbar",),
          0.4, 0.05),
-    Zone("neck", ("facet C3-C4", "facet C4-C5", "facet C5-C6", "facet C6-C7"), 11, 0.4,
-         ("cervical",), 0.5, 0.1),
+    Zone("neck", ("facet C3-C4", "facet C4-C5", "facet C5-C6", "facet C6-C7"), 11, 0.25, ("cervical",), 0.5, 0.1),
     Zone("costochondral ends", _named("costochondral", range(2, 11)), 14, 0.5, ("ribs",), 0.35),
     Zone("costovertebral joints", _named("costovertebral", range(1, 13)), 10, 0.2,
          ("ribs", "thoracic"), 0.3),
@@ -98,24 +100,29 @@ ZONES: tuple[Zone, ...] = (
          ("skull", "mandible"), 0.5),
     Zone("jaw joints", ("temporomandibular joint",), 10, 0.6, ("skull", "mandible"), 0.4),
     Zone("upper chest", ("T1", "T2", "T3", "T4"), 26, 0.3, ("thoracic",), 0.2),
+    Zone("knee ends", ("knee",), 40, -0.42, ("femora", "lower legs"), 0.15),
+    Zone("manubrium", ("manubriosternal joint",), 30, -0.3, ("sternum",), 0.3),
+    Zone("upper neck", ("C1", "C2", "C3"), 16, 0.25, ("cervical",), 0.3),
     Zone("chin", ("chin",), 14, 0.4, ("mandible",), 0.4),
 )  # fmt: skip
 
-#: Soft tissue and organs: level, log standard deviation between patients.
+#: Soft tissue and organs: level, log standard deviation between patients. Gut and stomach are
+#: relative to soft tissue.
 SOFT_LEVELS: dict[str, tuple[float, float]] = {
     "soft": (0.016, 0.18),
     "lung": (0.008, 0.15),
-    "kidney": (0.30, 0.40),
-    "bladder": (0.35, 0.9),
+    "kidney": (0.2, 0.40),
+    "bladder": (0.6, 0.9),
     "liver": (0.032, 0.15),
     "heart": (0.035, 0.15),
     "spleen": (0.04, 0.2),
     "great vessels": (0.045, 0.15),
-    "gut": (0.04, 0.25),
-    "stomach": (0.045, 0.3),
-    "thyroid": (0.35, 0.5),
+    "gut": (1.15, 0.12),
+    "stomach": (2.2, 0.3),
+    "thyroid": (0.5, 0.5),
     "breast": (0.03, 0.35),
     "nasal cavity": (0.18, 0.4),
+    "larynx": (0.40, 0.45),
     "mouth": (0.06, 0.4),
     "genitals": (0.035, 0.3),
     "brain": (0.01, 0.2),
