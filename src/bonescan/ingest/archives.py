@@ -83,6 +83,8 @@ def _below(path: Path, stack: ExitStack, failures: list[Failure]) -> Iterator[In
                 yield InputFile(file, file, named=False)
     elif not path.exists():
         raise BadInput(f"{path}: no such file or folder; check the path")
+    elif not path.is_file():
+        raise BadInput(f"{path}: neither a file nor a folder; give a study's file")
     elif _is_zip(path):
         yield from _unpacked(path, path, stack)
     else:
@@ -97,8 +99,11 @@ def _is_wanted(path: Path, root: Path) -> bool:
 
 
 def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    except OSError:  # reported when the file is described
+        return False
 
 
 def _unpacked(path: Path, origin: Path, stack: ExitStack) -> Iterator[InputFile]:

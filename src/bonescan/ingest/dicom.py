@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from bonescan.errors import BadInput, NotABoneScan
 from bonescan.ingest import energy, headers, views
 from bonescan.ingest.outline import bodies_in
-from bonescan.ingest.pixels import NM_STORAGE, check_matrix, decode
+from bonescan.ingest.pixels import check_matrix, check_size, decode, frame_count
 from bonescan.ingest.sources import Picture, SourceFile
 from bonescan.scan import Acquisition, Flag, Identity
 
@@ -51,8 +49,9 @@ def describe(path: Path, origin: Path) -> SourceFile:
     _check_kind(dataset, origin)
     rows = int(headers.number(dataset, "Rows") or 0)
     columns = int(headers.number(dataset, "Columns") or 0)
-    frames = int(headers.number(dataset, "NumberOfFrames") or 1)
+    frames = frame_count(dataset)
     check_matrix(origin, rows, columns, frames)
+    check_size(dataset, path, origin)
     pictures, flags = _pictures(dataset, path, origin, frames, rows, columns)
     instance = headers.number(dataset, "InstanceNumber")
     return SourceFile(
@@ -288,27 +287,3 @@ def identity_of(dataset: Dataset) -> Identity:
         series_uid=headers.uid(dataset, "SeriesInstanceUID"),
         study_id=headers.text(dataset, "StudyID"),
     )
-
-
-def is_nm_object(dataset: Dataset) -> bool:
-    """Tell whether an object is of the Nuclear Medicine Image Storage class."""
-    return headers.uid(dataset, "SOPClassUID") == NM_STORAGE
-
-
-def is_geometric_mean(
-    frame: NDArray[np.float32], anterior: NDArray[np.float32], posterior: NDArray[np.float32]
-) -> bool:
-    """Tell whether a frame is the geometric mean of two views, one of them mirrored or not.
-
-    Parameters
-    ----------
-    frame, anterior, posterior : (H, W) float32
-        Equal shapes, counts per pixel.
-    """
-    if not frame.shape == anterior.shape == posterior.shape or not frame.any():
-        return False
-    for turned in (posterior[:, ::-1], posterior):
-        mean = np.sqrt(anterior * turned)
-        if mean.any() and np.corrcoef(frame.ravel(), mean.ravel())[0, 1] > 0.99:
-            return True
-    return False

@@ -23,6 +23,9 @@ _COARSE_SIDE = 512
 #: Gaussian that merges Poisson noise into tissue, in coarse pixels.
 _SMOOTHING = 1.5
 
+#: Value given to the 99th percentile before taking log(1 + x), so that scale does not matter.
+_BRIGHT = 60.0
+
 #: Height over width of an upright body; real ones have 2.8 to 3.8, the rest is for cut ones.
 _ASPECT = (1.5, 6.5)
 
@@ -107,11 +110,14 @@ def body_mask(grey: NDArray[Any]) -> tuple[NDArray[np.bool_], int, float]:
     rows, columns = grey.shape[0] // factor, grey.shape[1] // factor
     blocks = np.asarray(grey[: rows * factor, : columns * factor], np.float32)
     coarse = blocks.reshape(rows, factor, columns, factor).sum(axis=(1, 3))
-    logged = np.log1p(ndimage.gaussian_filter(coarse, _SMOOTHING))
-    if logged.size == 0 or np.ptp(logged) == 0:
+    if coarse.size == 0 or np.ptp(coarse) == 0:
         return np.zeros(coarse.shape, bool), factor, 0.0
+    bright = float(np.percentile(coarse, 99)) or float(coarse.max())
+    gain = _BRIGHT / bright
+    logged = np.log1p(ndimage.gaussian_filter(coarse, _SMOOTHING) * gain)
     threshold = float(threshold_otsu(logged))
-    return _without_specks(logged > threshold), factor, float(np.expm1(threshold)) / factor**2
+    air_level = float(np.expm1(threshold)) / gain / factor**2
+    return _without_specks(logged > threshold), factor, air_level
 
 
 def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -28,6 +28,8 @@ _GREY_TOLERANCE = 0.04
 #: Weights of red, green and blue in brightness, ITU-R BT.601.
 _LUMA = (0.299, 0.587, 0.114)
 
+_NATIVE_SYNTAXES = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
+
 NM_STORAGE = "1.2.840.10008.5.1.4.1.1.20"
 
 
@@ -69,6 +71,31 @@ def check_matrix(shown: Path, rows: int, columns: int, frames: int = 1) -> None:
         )
 
 
+def frame_count(dataset: Dataset) -> int:
+    """Return the number of frames; where it is missing, that of the Detector Vector."""
+    told = headers.number(dataset, "NumberOfFrames")
+    if told is not None:
+        return int(told)
+    return max(1, len(headers.numbers(dataset, "DetectorVector")))
+
+
+def check_size(dataset: Dataset, path: Path, shown: Path) -> None:
+    """Refuse a file that is too short for the native pixel data which its header announces."""
+    syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")
+    if syntax not in _NATIVE_SYNTAXES:
+        return
+    sizes = [headers.positive(dataset, key) for key in ("Rows", "Columns", "BitsAllocated")]
+    if None in sizes:
+        return
+    samples = headers.positive(dataset, "SamplesPerPixel") or 1
+    expected = int(np.prod([size or 0 for size in sizes])) * frame_count(dataset) * samples / 8
+    if path.stat().st_size < expected:
+        raise BadInput(
+            f"{shown}: Pixel Data is cut off (the file has {path.stat().st_size} bytes, its pixels "
+            f"alone need {expected:.0f}); transfer the file again"
+        )
+
+
 def decode(dataset: Dataset, shown: Path) -> Frames:
     """Decode a DICOM object's pixels.
 
@@ -96,12 +123,13 @@ def decode(dataset: Dataset, shown: Path) -> Frames:
 def _stored_values(dataset: Dataset, shown: Path) -> NDArray[Any]:
     rows = int(headers.number(dataset, "Rows") or 0)
     columns = int(headers.number(dataset, "Columns") or 0)
-    frames = int(headers.number(dataset, "NumberOfFrames") or 1)
+    frames = frame_count(dataset)
     if not any(key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise BadInput(f"{shown}: Pixel Data is missing; export the study again with pixels")
     check_matrix(shown, rows, columns, frames)
     try:
         with headers.quietly():
+            dataset.NumberOfFrames = frames
             array = dataset.pixel_array
     except Exception as error:
         syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bonescan.ingest.appearance import CLEAR, Appearance, appearance_of
-from bonescan.ingest.outline import Outline, outline_of
-from bonescan.ingest.resolve import GUESSED
-from bonescan.scan import VIEW_NAMES, Flag, Scan, View, ViewName
+from bonescan.ingest.outline import Outline, body_mask, outline_of
+from bonescan.ingest.resolve import BY_OTHER, GUESSED
+from bonescan.scan import VIEW_NAMES, Flag, Scan, Severity, View, ViewName
 
 #: Counts of a view below which the bone scan index becomes unreliable, and unusable.
 FEW_COUNTS, TOO_FEW_COUNTS = 500_000, 200_000
@@ -37,9 +37,12 @@ STATURE_MM = (1200.0, 2200.0)
 #: So many touching pixels at a maximum of at least 32 mean that the counter was full.
 _PLATEAU_PIXELS, _PLATEAU_LEVEL = 6, 32
 
-#: A counter that starts again at 0 makes neighbours differ by this share of its range; a camera's
-#: resolution of 4 pixels or more does not. So many such neighbours are needed.
-_WRAP_JUMP, _WRAP_PIXELS = 0.58, 4
+#: A counter that starts again at 0 leaves so many pixels dark, by share of its range, among at
+#: least so many hot ones of the 25 around; a camera's resolution of 4 pixels or more does not.
+_WRAP_PIXELS, _WRAP_DARK, _WRAP_HOT, _WRAP_NEIGHBOURS = 3, 0.25, 0.75, 8
+
+#: So many pixels of this share of the maximum outside the body are letters or marks.
+_TEXT_PIXELS, _TEXT_LEVEL = 10, 0.4
 
 #: The body counts as cut where it meets the frame's edge over this share of its height.
 _CUT_SHARE = 0.02
@@ -77,8 +80,7 @@ def judge(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
         flags += _disagreement(scan)
     for view in scan.views:
         flags += _guessed(view)
-        if scan.acquisition.true_counts:
-            flags += _counts(view)
+        flags += _counts(view) if scan.acquisition.true_counts else _burned_in_text(view)
         flags += _saturated(view) + _wrapped(view)
         outline = looks[view.name].outline
         if outline is not None:
@@ -102,7 +104,8 @@ def _guessed(view: View) -> list[Flag]:
         f"nothing written tells which view frame {view.frame} of {view.source.name} shows; "
         f"it is taken as {view.name} by {view.recognised_by}; check that it is"
     )
-    return [Flag("view-guessed", message)]
+    severity: Severity = "info" if view.recognised_by == BY_OTHER else "warning"
+    return [Flag("view-guessed", message, severity)]
 
 
 def _contradicted(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
@@ -193,17 +196,37 @@ def _wrapped(view: View) -> list[Flag]:
     span = 2.0 ** np.ceil(np.log2(top + 1)) if top > 0 else 0.0
     if span < 256 or top < 0.8 * span:
         return []
-    jumps = sum(
-        int((np.abs(np.diff(view.counts, axis=axis)) > _WRAP_JUMP * span).sum()) for axis in (0, 1)
-    )
-    if jumps < _WRAP_PIXELS:
+    hot = ndimage.uniform_filter((view.counts > _WRAP_HOT * span).astype(np.float32), 5) * 25
+    holes = (view.counts < _WRAP_DARK * span) & (hot > _WRAP_NEIGHBOURS - 0.5)
+    count = int((holes & _body(view)).sum())
+    if count < _WRAP_PIXELS:
         return []
     message = (
-        f"the hottest spot of the {view.name} view has {jumps} jumps by more than "
-        f"{_WRAP_JUMP * span:.0f} between neighbours: counts wrapped round at {span:g} and are "
-        "too low there"
+        f"{count} dark pixels lie inside the hottest spot of the {view.name} view: counts wrapped "
+        f"round at {span:g} there and are too low"
     )
     return [Flag("wrapped-counts", message)]
+
+
+def _burned_in_text(view: View) -> list[Flag]:
+    """Find bright marks outside the body in a picture: letters, scales, arrows."""
+    marks = int(((view.counts > _TEXT_LEVEL * view.counts.max()) & ~_body(view)).sum())
+    if marks < _TEXT_PIXELS:
+        return []
+    message = (
+        f"{marks} bright pixels of the {view.name} view lie outside the body: burned-in text or "
+        "marks may be taken for uptake"
+    )
+    return [Flag("burned-in-text", message)]
+
+
+def _body(view: View) -> NDArray[np.bool_]:
+    """Return the body in the view's own pixels, a few pixels wider."""
+    mask, factor, _ = body_mask(view.counts)
+    wide = np.kron(ndimage.binary_dilation(mask, iterations=2), np.ones((factor, factor), bool))
+    body = np.zeros(view.counts.shape, bool)
+    body[: wide.shape[0], : wide.shape[1]] = wide
+    return body
 
 
 def _clipped(view: View, outline: Outline) -> list[Flag]:
@@ -224,10 +247,10 @@ def cut_sides(counts: NDArray[np.float32], outline: Outline) -> dict[str, int]:
     rows, columns = np.nonzero(counts.any(axis=1))[0], np.nonzero(counts.any(axis=0))[0]
     seen = counts[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     strips = {
-        "top": seen[:3].mean(axis=0),
-        "bottom": seen[-3:].mean(axis=0),
-        "left": seen[:, :3].mean(axis=1),
-        "right": seen[:, -3:].mean(axis=1),
+        "top": seen[:2].mean(axis=0),
+        "bottom": seen[-2:].mean(axis=0),
+        "left": seen[:, :2].mean(axis=1),
+        "right": seen[:, -2:].mean(axis=1),
     }
     window = max(3, outline.height // 60)
     cut = {}

@@ -11,6 +11,9 @@ from bonescan.ingest import energy, headers
 from bonescan.ingest.outline import Outline
 from bonescan.scan import Scan, ViewName
 
+#: An outline this many times as wide as high may be a body on its side.
+_LYING = 2.0
+
 
 def refuse_other_studies(
     scan: Scan, outlines: Mapping[ViewName, Outline | None], datasets: Sequence[Dataset]
@@ -43,6 +46,11 @@ def refuse_other_studies(
     for view in scan.views:
         outline = outlines.get(view.name)
         if outline is None or not outline.looks_like_a_body:
+            if outline is not None and outline.width > _LYING * outline.height:
+                raise NotABoneScan(
+                    f"{shown}: the {view.name} view is {outline.width} pixels wide and only "
+                    f"{outline.height} high; if it is a body on its side, export it upright"
+                )
             raise NotABoneScan(
                 f"{shown}: the {view.name} view shows {_shape(outline)}, not a body from head to "
                 f"feet{_image_type(datasets)}; give a planar whole-body bone scan"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonescan.errors import BadInput
-from bonescan.ingest import dicom, headers, pictures, pixels
+from bonescan.ingest import headers, pictures, pixels
 from bonescan.ingest.appearance import Appearance, appearance_of, telling_apart
+from bonescan.ingest.dicom import derived_flag
 from bonescan.ingest.sources import Failure, NamedPicture, Picture, SourceFile
 from bonescan.scan import ViewName
 
@@ -24,7 +27,7 @@ BY_PIXELS, BY_ANGLE, BY_ORDER, BY_OTHER = (
     "detector order",
     "the other view",
 )
-GUESSED = {BY_PIXELS, BY_ANGLE, BY_ORDER}
+GUESSED = {BY_PIXELS, BY_ANGLE, BY_ORDER, BY_OTHER}
 
 Place = tuple[SourceFile, Picture]
 
@@ -99,12 +102,16 @@ def _by_clue(source: SourceFile, picture: Picture) -> NamedPicture:
 def _settle(group: Sequence[SourceFile], other: ViewName | None) -> list[NamedPicture]:
     """Name the pictures of one file, or of the files of one series, that no text names."""
     places = [(source, picture) for source in group for picture in source.pictures]
+    if len(places) > 2:
+        places = _without_means(places)
     told = [_by_clue(source, picture) for source, picture in places if picture.clue]
     open_places = [(source, picture) for source, picture in places if not picture.clue]
+    if not open_places:
+        return told
     if len(open_places) == 1 and len(told) == 1:
         source, picture = open_places[0]
         return [*told, NamedPicture(source, picture, _OPPOSITE[told[0].view], BY_OTHER)]
-    open_places, looks = _looks(open_places)
+    looks = [appearance_of(grey) for grey in _greys(open_places)]
     found = (
         _by_pixels(open_places, looks)
         or _by_angles(open_places)
@@ -113,29 +120,61 @@ def _settle(group: Sequence[SourceFile], other: ViewName | None) -> list[NamedPi
     return told + found
 
 
-def _looks(places: Sequence[Place]) -> tuple[list[Place], list[Appearance]]:
-    """Look at each picture, leaving out those that are the geometric mean of two others."""
+def _greys(places: Sequence[Place]) -> list[NDArray[np.float32]]:
     frames: dict[Path, NDArray[np.float32]] = {}
     for source, _ in places:
         if source.path not in frames:
             frames[source.path] = decoded(source)
-    greys = [cut(frames[source.path], picture) for source, picture in places]
-    kept = [
-        place
-        for index, place in enumerate(places)
-        if len(places) < 3 or not _is_mean_of_others(index, greys)
+    return [cut(frames[source.path], picture) for source, picture in places]
+
+
+def _without_means(places: Sequence[Place]) -> list[Place]:
+    """Leave out unnamed pictures that are the geometric mean of two others, and flag it."""
+    greys = _greys(places)
+    means = {
+        index
+        for index, (_, picture) in enumerate(places)
+        if not picture.clue and _is_mean_of_others(index, greys)
+    }
+    flagged = {
+        places[index][0].path: derived_flag([places[index][1].frame]) for index in sorted(means)
+    }
+    return [
+        (
+            replace(source, flags=(*source.flags, flagged[source.path]))
+            if source.path in flagged
+            else source,
+            picture,
+        )
+        for index, (source, picture) in enumerate(places)
+        if index not in means
     ]
-    looks = [appearance_of(cut(frames[source.path], picture)) for source, picture in kept]
-    return kept, looks
 
 
 def _is_mean_of_others(index: int, greys: Sequence[NDArray[np.float32]]) -> bool:
     others = [grey for position, grey in enumerate(greys) if position != index]
     return any(
-        dicom.is_geometric_mean(greys[index], first, second)
-        for number, first in enumerate(others)
-        for second in others[number + 1 :]
+        is_geometric_mean(greys[index], first, second) for first, second in combinations(others, 2)
     )
+
+
+def is_geometric_mean(
+    frame: NDArray[np.float32], first: NDArray[np.float32], second: NDArray[np.float32]
+) -> bool:
+    """Tell whether a frame is the geometric mean of two views, one of them mirrored or not.
+
+    Parameters
+    ----------
+    frame, first, second : (H, W) float32
+        Counts per pixel; frames of different shapes are no mean of each other.
+    """
+    if not frame.shape == first.shape == second.shape or not frame.any():
+        return False
+    for turned in (second[:, ::-1], second):
+        mean = np.sqrt(first * turned)
+        if np.ptp(mean) > 0 and np.corrcoef(frame.ravel(), mean.ravel())[0, 1] > 0.99:
+            return True
+    return False
 
 
 def _by_pixels(places: Sequence[Place], looks: Sequence[Appearance]) -> list[NamedPicture]:

@@ -14,7 +14,7 @@ from typing import Self
 from bonescan.errors import BadInput, NotABoneScan
 from bonescan.ingest import dicom, headers, pictures
 from bonescan.ingest.archives import InputFile, collect
-from bonescan.ingest.grouping import group_into_studies
+from bonescan.ingest.grouping import Group, group_into_studies
 from bonescan.ingest.naming import study_name, unique_names
 from bonescan.ingest.resolve import name_pictures
 from bonescan.ingest.sources import Failure, NamedPicture, SourceFile, Study
@@ -111,6 +111,7 @@ def find_studies(
                 reason_text = f"{item.origin}: cannot be read ({error.strerror}); check the file"
                 failures.append(Failure(item.origin, reason_text))
         sources, notes = _without_duplicates(_without_label_pictures(sources, inputs, skipped))
+        sources = _without_scatter(sources, skipped)
         named, broken = name_pictures(sources)
         failures += broken
         studies = _studies(named, notes)
@@ -208,6 +209,24 @@ def _without_duplicates(
     return [source for source in sources if source.path not in dropped], notes
 
 
+def _without_scatter(sources: Sequence[SourceFile], skipped: list[Failure]) -> list[SourceFile]:
+    """Leave out files of other energy windows where a study has files of the photopeak."""
+
+    def holds(source: SourceFile) -> bool | None:
+        window = source.pictures[0].window
+        return window.holds_photopeak if window else None
+
+    with_peak = {source.study_uid for source in sources if source.study_uid and holds(source)}
+    kept = []
+    for source in sources:
+        if source.study_uid in with_peak and holds(source) is False:
+            reason = f"energy window {source.pictures[0].window} does not hold 140.5 keV"
+            skipped.append(Failure(source.origin, f"{source.origin}: {reason}"))
+        else:
+            kept.append(source)
+    return kept
+
+
 def _pixel_digest(source: SourceFile) -> str:
     try:
         data = headers.values(headers.read_dataset(source.path), "PixelData")
@@ -221,9 +240,28 @@ def _studies(named: Sequence[NamedPicture], notes: dict[Path, Flag]) -> tuple[St
     origins = [tuple(sorted({view.source.origin for view in group})) for group in groups]
     names = unique_names([study_name(paths) for paths in origins])
     return tuple(
-        Study(name, group, _flags_of(group, notes))
+        Study(name, group, (*_repeated(group, groups), *_flags_of(group, notes)))
         for name, group in zip(names, groups, strict=True)
     )
+
+
+def _repeated(group: Group, groups: Sequence[Group]) -> list[Flag]:
+    """Say that a series (or file) holds more than one study's views."""
+
+    def belongs(view: NamedPicture) -> tuple[str, str]:
+        source = view.source
+        if source.series_uid:
+            return source.study_uid, source.series_uid
+        return "", str(source.path)
+
+    count = sum(belongs(other[0]) == belongs(group[0]) for other in groups)
+    if count < 2:
+        return []
+    message = (
+        f"its series holds {count} pictures of the same view (passes or repeats); each became a "
+        "study of its own"
+    )
+    return [Flag("repeated-view", message, "info")]
 
 
 def _flags_of(group: Sequence[NamedPicture], notes: dict[Path, Flag]) -> tuple[Flag, ...]:
