@@ -77,7 +77,7 @@ def test_blur_has_the_stated_width(depth: int) -> None:
         variances.append((profile * place**2).sum() - (profile * place).sum() ** 2)
     variance = np.mean(variances) - IDEAL.pixel_mm**2 / 12  # the pixel's own width
     stated = IDEAL.fwhm_mm(IDEAL.anterior_gap_mm + (depth + 0.5) * VOXEL)
-    assert np.sqrt(variance) * 2.3548 == pytest.approx(stated, rel=0.01)
+    assert np.sqrt(variance) * 2.3548 == pytest.approx(stated, rel=0.02)
 
 
 def test_low_energy_high_resolution_is_seven_to_eight_mm_at_ten_cm() -> None:
