@@ -1,9 +1,12 @@
 """Labelme annotations to masks and back.
 
-The files of Labelme 4.5.9 (which the paper used) and of the 5.x line differ in the shapes that
-they may hold: polygon, rectangle, circle, point, line and linestrip in both, in 5.x also a mask,
-kept as a base64 PNG with the box it fills, and an oriented rectangle with its four corners.
+The files of Labelme 4.5.9 (which the paper used) and of the lines 5 and 6 differ in the shapes
+that they may hold: polygon, rectangle, circle, point, line and linestrip in all, later also a
+mask, kept as a base64 PNG with the box it fills, and an oriented rectangle with its four corners.
 Coordinates are (x, y), x to the right, y down, with (0, 0) the corner of the first pixel.
+
+A pixel is marked when its centre lies inside a shape. Labelme's own export also marks every pixel
+that the outline touches, which makes its masks about half a pixel larger all round.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from bonescan.files import write_whole
 from bonescan.ingest.polygons import Points, fill_circle, fill_polygon, outline_polygons
 from bonescan.scan import Flag
 
-#: The version that files we write name; Labelme 4 and 5 open them.
+#: The version that files we write name; Labelme 4, 5 and 6 open them.
 WRITTEN_VERSION = "4.5.9"
 #: Shapes without an area.
 LEFT_OUT = ("point", "points", "line", "linestrip")
