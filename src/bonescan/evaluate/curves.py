@@ -34,7 +34,7 @@ def draw_froc(found: Validation) -> bytes:
     axes.set_ylabel("lesion sensitivity")
     axes.set_title(f"{found.card.name} {found.card.version}: {found.lesions} lesions", fontsize=11)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper left", frameon=False)
     return _png(figure)
 
 

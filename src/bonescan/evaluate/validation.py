@@ -7,7 +7,7 @@ same comparison, as the floor.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,20 +21,22 @@ from bonescan.evaluate.matching import MatchRule
 from bonescan.evaluate.sweep import ScoredView, Sweep, sweep_study
 from bonescan.evaluate.validation_figures import Outcome, Validation, summarise
 from bonescan.evaluate.validation_report import study_picture, write_validation
-from bonescan.ingest import load_files
+from bonescan.ingest.cases import load_case, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
-from bonescan.ingest.labelme import read_labelme
 from bonescan.package import Package
 from bonescan.predict import Engine
-from bonescan.predict.reader import lesion_rule, patient_score, read_rows, view_probability
-from bonescan.preprocess import prepare_canvas
+from bonescan.predict.reader import (
+    lesion_rule,
+    metastasis_probability,
+    patient_score,
+    read_rows,
+)
 from bonescan.quantify.lesions import label_components
-from bonescan.scan import Scan, View, ViewName
+from bonescan.scan import View, ViewName
 
 Progress = Callable[[int, int], None]
-Masks = dict[ViewName, NDArray[np.bool_]]
+Masks = Mapping[ViewName, NDArray[np.bool_]]
 Scores = dict[ViewName, NDArray[np.float32]]
-Rows = dict[ViewName, tuple[int, int] | None]
 
 #: False marks a patient that the proposed threshold keeps within.
 MOST_FALSE = 2.0
@@ -130,37 +132,13 @@ def validate_package(
     return found
 
 
-def annotated_masks(case: Case, scan: Scan, names: LabelNames) -> Masks:
-    """Return the metastases that a site has drawn, (H, W) bool for each view of a scan.
-
-    A view without a label file has none. Several files of one view are taken together.
-
-    Raises
-    ------
-    BadInput
-        If a label file does not tell its view, or names one that the scan does not have.
-    """
-    views = {view.name: view for view in scan.views}
-    masks: Masks = {name: np.zeros(view.counts.shape, bool) for name, view in views.items()}
-    for label in case.labels:
-        name = label.view or (scan.views[0].name if len(scan.views) == 1 else None)
-        if name is None:
-            raise BadInput(f"{label.path}: its view is not told; write anterior: or posterior:")
-        if name not in views:
-            raise BadInput(f"{label.path}: the study has no {name} view; correct cohort.csv")
-        shape = views[name].counts.shape
-        masks[name] |= read_labelme(label.path, (shape[0], shape[1]), names=names).metastasis
-    return masks
-
-
 def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
-    views = {place.path: place.view for place in case.views}
-    scan = load_files(case.files, name=case.study, views=views or None)
-    truth = annotated_masks(case, scan, task.names)
+    scan = load_case(case)
+    marks = read_masks(case, scan, task.names)
+    truth = marks.metastasis
     there = any(mask.any() for mask in truth.values())
-    if there and not case.metastasis:
-        raise BadInput("metastasis is no, but the labels show some; correct cohort.csv")
-    scores, rows = model_scores(scan, task.engine)
+    canvas, scores = metastasis_probability(scan, task.engine)
+    rows = {view.name: read_rows(canvas, view) for view in scan.views}
     hot = {
         view.name: _within(hot_spot_score(view, task.hot_spots), rows[view.name])
         for view in scan.views
@@ -174,20 +152,12 @@ def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
         metastasis=case.metastasis,
         annotated=there or not case.metastasis,
         beyond=sum(_beyond(truth[view.name], rows[view.name]) for view in scan.views),
-        flags=tuple(dict.fromkeys(flag.code for flag in scan.flags)),
+        flags=tuple(dict.fromkeys(flag.code for flag in (*scan.flags, *marks.flags))),
         model=model,
         hot_spots=floor,
         model_score=patient_score(scores.values()),
         hot_spot_score=patient_score(hot.values()),
     )
-
-
-def model_scores(scan: Scan, engine: Engine) -> tuple[Scores, Rows]:
-    """Return the probability of metastasis in each view, and the rows that the model saw."""
-    canvas = prepare_canvas(scan, engine.package.card.canvas)
-    on_canvas = engine.metastasis(canvas.grey[None])[0]
-    scores = {view.name: view_probability(canvas, on_canvas, view) for view in scan.views}
-    return scores, {view.name: read_rows(canvas, view) for view in scan.views}
 
 
 def _sweeps(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def summary_text(found: Validation) -> str:
 def study_picture(
     scan: Scan,
     scores: dict[ViewName, NDArray[np.float32]],
-    truth: dict[ViewName, NDArray[np.bool_]],
+    truth: Mapping[ViewName, NDArray[np.bool_]],
     rule: LesionRule,
     path: Path,
 ) -> None:

@@ -51,10 +51,17 @@ def read_scan(scan: Scan, engine: Engine, *, rule: LesionRule | None = None) -> 
         If the scan has no view, or the package does not run.
     """
     rule = rule or lesion_rule(engine.package.card)
+    canvas, probabilities = metastasis_probability(scan, engine)
+    return assemble_reading(scan, canvas, probabilities, rule, engine.package.card)
+
+
+def metastasis_probability(
+    scan: Scan, engine: Engine
+) -> tuple[Canvas, dict[ViewName, NDArray[np.float32]]]:
+    """Return the canvas of a scan, and the probability of metastasis (H, W) in each view."""
     canvas = prepare_canvas(scan, engine.package.card.canvas)
     on_canvas = engine.metastasis(canvas.grey[None])[0]
-    probabilities = {view.name: view_probability(canvas, on_canvas, view) for view in scan.views}
-    return assemble_reading(scan, canvas, probabilities, rule, engine.package.card)
+    return canvas, {view.name: view_probability(canvas, on_canvas, view) for view in scan.views}
 
 
 def lesion_rule(card: Card) -> LesionRule:
