@@ -89,6 +89,8 @@ def test_threshold_is_the_best_of_the_validation_patients(
 def test_reliability_by_hand() -> None:
     kept = Predictions(
         ("a",), ("a",), ("D1",), ("validation",),
+        np.array([4.0]),
+        np.zeros((1, 1, 4), np.uint8),
         np.array([[[0, 10, 255, 200]]], np.uint8),
         np.zeros((1, 1, 4), bool),
         np.array([[[False, True, True, True]]]),

@@ -26,6 +26,10 @@ class Predictions:
         Names of each case, and its set, D1 to D4.
     parts : tuple of str
         ``validation``, ``test``, or ``healthy`` (no metastasis, and not in the training part).
+    pixel_area_mm2 : (N,) float64
+        Area of a canvas pixel; NaN where the scan has no pixel spacing.
+    grey : (N, H, W) uint8
+        The canvas, rounded, to look at.
     probability : (N, H, W) uint8
         Probability of metastasis in steps of 1 / 255.
     marked : (N, H, W) bool
@@ -38,6 +42,8 @@ class Predictions:
     patients: tuple[str, ...]
     sets: tuple[str, ...]
     parts: tuple[str, ...]
+    pixel_area_mm2: NDArray[np.float64]
+    grey: NDArray[np.uint8]
     probability: NDArray[np.uint8]
     marked: NDArray[np.bool_]
     metastasis: NDArray[np.bool_]
@@ -50,6 +56,8 @@ class Predictions:
             tuple(self.patients[i] for i in chosen),
             tuple(self.sets[i] for i in chosen),
             tuple(self.parts[i] for i in chosen),
+            self.pixel_area_mm2[chosen],
+            self.grey[chosen],
             self.probability[chosen],
             self.marked[chosen],
             self.metastasis[chosen],
@@ -65,6 +73,8 @@ class Predictions:
                 patients=np.array(self.patients, dtype=str),
                 sets=np.array(self.sets, dtype=str),
                 parts=np.array(self.parts, dtype=str),
+                pixel_area_mm2=self.pixel_area_mm2,
+                grey=self.grey,
                 probability=self.probability,
                 marked=np.packbits(self.marked),
                 metastasis=np.packbits(self.metastasis),
@@ -88,6 +98,8 @@ class Predictions:
                     patients=tuple(file["patients"].tolist()),
                     sets=tuple(file["sets"].tolist()),
                     parts=tuple(file["parts"].tolist()),
+                    pixel_area_mm2=file["pixel_area_mm2"],
+                    grey=file["grey"],
                     probability=probability,
                     marked=_unpacked(file["marked"], probability.shape),
                     metastasis=_unpacked(file["metastasis"], probability.shape),

@@ -226,10 +226,17 @@ def predict_parts(
         patients=tuple(example.patient for example in examples),
         sets=tuple(example.set for example in examples),
         parts=tuple(part for part, _ in named),
+        pixel_area_mm2=np.array([_pixel_area(case) for _, case in named]),
+        grey=np.stack([np.rint(example.grey).astype(np.uint8) for example in examples]),
         probability=np.concatenate(probability),
         marked=np.concatenate(marks),
         metastasis=np.stack([example.target for example in examples]).astype(bool),
     )
+
+
+def _pixel_area(case: PreparedCase) -> float:
+    spacing = case.record.canvas_spacing_mm
+    return float("nan") if spacing is None else spacing[0] * spacing[1]
 
 
 def _open_folder(

@@ -1,0 +1,162 @@
+"""Scores of finished folds, from the predictions in their run folders. Never trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonescan.config import Experiment, LesionRule
+from bonescan.evaluate.matching import Matching, match_labels
+from bonescan.evaluate.pixels import PixelCounts, pooled
+from bonescan.quantify.lesions import label_components, threshold_components
+from bonescan.train.folder import RunFolder
+from bonescan.train.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """Pixels and lesions of one case, both views together."""
+
+    study: str
+    patient: str
+    set: str
+    pixels: PixelCounts
+    lesions: Matching
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """One finished fold.
+
+    ``test`` are the fold's test cases, ``healthy`` the cases without metastasis that it did not
+    train on. ``training_patients`` is the size of its training part, ``chosen_epoch`` the epoch of
+    the checkpoint, ``collapsed`` whether that marks nothing at all on the validation part.
+    """
+
+    run: str
+    fold: int
+    test: tuple[CaseScore, ...]
+    healthy: tuple[CaseScore, ...]
+    training_patients: int
+    chosen_epoch: int
+    collapsed: bool
+
+    @property
+    def pixels(self) -> PixelCounts:
+        """Pixel counts pooled over the test cases."""
+        return pooled(case.pixels for case in self.test)
+
+
+@dataclass(frozen=True)
+class LesionScore:
+    """Lesions of several patients together.
+
+    ``sensitivity`` is the share of lesions hit, ``false_marks`` their mean number a patient,
+    ``marked`` the share of patients with any mark; None without lesions or patients.
+    """
+
+    patients: int
+    lesions: int
+    sensitivity: float | None
+    false_marks: float | None
+    marked: float | None
+
+    @classmethod
+    def of(cls, cases: Iterable[CaseScore]) -> LesionScore:
+        """Add up the cases."""
+        cases = tuple(cases)
+        patients = len({case.patient for case in cases})
+        lesions = sum(case.lesions.lesions for case in cases)
+        hits = sum(case.lesions.hits for case in cases)
+        false_marks = sum(case.lesions.false_marks for case in cases)
+        marked = len({case.patient for case in cases if case.lesions.marks})
+        return cls(
+            patients,
+            lesions,
+            hits / lesions if lesions else None,
+            false_marks / patients if patients else None,
+            marked / patients if patients else None,
+        )
+
+
+def finished_folds(experiment: Experiment, runs: Path, run: str) -> tuple[FoldScores, ...]:
+    """Score the finished folds of a run; those that are not finished are left out.
+
+    Raises
+    ------
+    BadInput
+        If a folder says that it is finished but is not whole.
+    """
+    settings = experiment.runs[run]
+    found = []
+    for fold in range(settings.training.folds):
+        folder = RunFolder.of(runs, experiment, run, fold)
+        if folder.is_done:
+            found.append(_score(folder, run, fold, settings.canvas.reduce))
+    return tuple(found)
+
+
+def _score(folder: RunFolder, run: str, fold: int, reduce: int) -> FoldScores:
+    predictions = Predictions.load(folder.predictions)
+    summary = folder.read_summary()
+    return FoldScores(
+        run=run,
+        fold=fold,
+        test=score_cases(predictions.of_part("test"), reduce),
+        healthy=score_cases(predictions.of_part("healthy"), reduce),
+        training_patients=summary["train_positives"] + summary["train_negatives"],
+        chosen_epoch=summary["chosen_epoch"],
+        collapsed=summary["collapsed"],
+    )
+
+
+def score_cases(predictions: Predictions, reduce: int) -> tuple[CaseScore, ...]:
+    """Score every case by the network's own rule.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    reduce : int
+        The canvas' reduction, for the smallest size of a mark where no pixel spacing is known.
+
+    Notes
+    -----
+    Pixels are counted as marked. Lesions are 8-connected components in each half of the canvas;
+    marks smaller than `LesionRule` allows are left out there.
+    """
+    return tuple(
+        CaseScore(
+            study=predictions.studies[i],
+            patient=predictions.patients[i],
+            set=predictions.sets[i],
+            pixels=PixelCounts.of(predictions.marked[i], predictions.metastasis[i]),
+            lesions=match_halves(
+                predictions.marked[i],
+                predictions.metastasis[i],
+                smallest_mark(float(predictions.pixel_area_mm2[i]), reduce),
+            ),
+        )
+        for i in range(len(predictions.studies))
+    )
+
+
+def smallest_mark(pixel_area_mm2: float, reduce: int, rule: LesionRule | None = None) -> float:
+    """Return the smallest number of canvas pixels that counts as a mark."""
+    rule = rule or LesionRule()
+    if np.isnan(pixel_area_mm2):
+        return rule.min_area_pixels / reduce**2
+    return rule.min_area_mm2 / pixel_area_mm2
+
+
+def match_halves(marked: NDArray[np.bool_], truth: NDArray[np.bool_], smallest: float) -> Matching:
+    """Match marks and lesions of both views of a canvas (H, W), each view for itself."""
+    middle = marked.shape[1] // 2
+    found = Matching(np.zeros(0, bool), np.zeros(0, bool))
+    for side in (slice(None, middle), slice(middle, None)):
+        marks = threshold_components(marked[:, side].astype(np.float32), LesionRule(), smallest)
+        found += match_labels(marks, label_components(truth[:, side])[0])
+    return found

@@ -1,0 +1,332 @@
+"""Tables of an experiment's finished folds, beside the printed ones: CSV, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bonescan import __version__
+from bonescan.config import Experiment, Printed
+from bonescan.errors import BadInput
+from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
+from bonescan.evaluate.overlays import write_sheet
+from bonescan.evaluate.pixels import PixelCounts, f1_of, mean_of, pooled
+from bonescan.evaluate.statistics import paired_difference
+from bonescan.evaluate.table import Cell, Table
+from bonescan.package import RESEARCH_USE
+from bonescan.train.folder import RunFolder, write_text
+from bonescan.train.predictions import Predictions
+
+
+def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Path) -> str:
+    """Write the tables of experiments into a folder, and return the summary as Markdown.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+    runs : Path
+        Folder of the run folders; only finished folds count.
+    out : Path
+        Receives, for each experiment, the tables ``<name>_summary``, ``_lesions``, ``_comparisons``
+        and ``_folds`` as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a picture of each
+        fold's test cases, ``<name>_<run>_fold<k>.png``, and ``about.json``.
+
+    Raises
+    ------
+    BadInput
+        If no fold of an experiment is finished, or a run folder is not whole.
+    """
+    shown_text = []
+    for experiment in experiments:
+        folds = {name: finished_folds(experiment, runs, name) for name in experiment.runs}
+        if not any(folds.values()):
+            raise BadInput(
+                f"{runs / experiment.name}: holds no finished fold; train {experiment.source} "
+                "with these settings first"
+            )
+        tables = {
+            "summary": summary_table(experiment, folds),
+            "lesions": lesion_table(experiment, folds),
+            "comparisons": comparison_table(experiment, folds),
+            "folds": fold_table(experiment, folds),
+        }
+        out.mkdir(parents=True, exist_ok=True)
+        for kind, table in tables.items():
+            stem = f"{experiment.name}_{kind}"
+            write_text(out / f"{stem}.csv", table.csv())
+            write_text(out / f"{stem}.md", f"{table.markdown()}\n{_footer()}\n")
+            write_text(out / f"{stem}.tex", f"% {_footer()}\n{table.latex()}")
+        write_text(out / f"{experiment.name}_cases.csv", case_table(experiment, folds).csv())
+        _write_sheets(experiment, folds, runs, out)
+        shown_text += [
+            tables[kind].markdown()
+            for kind in ("summary", "lesions", "comparisons")
+            if tables[kind].rows
+        ]
+        shown_text += _warnings(experiment, folds)
+    write_text(out / "about.json", _about(experiments, runs))
+    return "\n".join([*shown_text, _footer()])
+
+
+Folds = dict[str, tuple[FoldScores, ...]]
+
+
+def summary_table(experiment: Experiment, folds: Folds) -> Table:
+    """Pixel scores of every run in the four averages, and the printed figures.
+
+    ``F1 of the means`` is what the paper prints as its mean: the F1 of the mean precision and the
+    mean sensitivity over folds. ``mean over folds`` averages each fold's own scores, ``pooled over
+    patients`` adds up all pixels, ``mean over patients`` averages each patient's own scores.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for run, scores in folds.items():
+        if scores:
+            rows += [(run, *row) for row in averages(scores)]
+        if run in experiment.printed:
+            rows.append((run, *_printed_row(experiment.printed[run])))
+    return Table(
+        f"{experiment.title}: pixels of metastasis, percent",
+        ("run", "average", "folds", "precision", "sensitivity", "F1", "IoU"),
+        tuple(rows),
+    )
+
+
+def averages(scores: Sequence[FoldScores]) -> list[tuple[Cell, ...]]:
+    """Return the rows (average, folds, precision, sensitivity, F1, IoU) of one run, in percent."""
+    per_fold = [fold.pixels for fold in scores]
+    everyone = [case for fold in scores for case in fold.test]
+    per_patient = [
+        pooled(case.pixels for case in everyone if case.patient == patient)
+        for patient in dict.fromkeys(case.patient for case in everyone)
+    ]
+    number = len(scores)
+    over_folds = _means(per_fold)
+    f1_of_means = f1_of(over_folds[0], over_folds[1])
+    return [
+        ("F1 of the means", number, *_percent(*over_folds[:2], f1_of_means, None)),
+        ("mean over folds", number, *_percent(*over_folds)),
+        ("pooled over patients", number, *_percent(*_ratios(pooled(per_fold)))),
+        ("mean over patients", number, *_percent(*_means(per_patient))),
+    ]
+
+
+def lesion_table(experiment: Experiment, folds: Folds) -> Table:
+    """Lesions of the test patients, and marks on patients without metastasis."""
+    rows: list[tuple[Cell, ...]] = []
+    for run, scores in folds.items():
+        if not scores:
+            continue
+        test = LesionScore.of(case for fold in scores for case in fold.test)
+        rows.append(
+            (
+                run,
+                "test",
+                test.patients,
+                test.lesions,
+                *_percent(test.sensitivity),
+                _rounded(test.false_marks),
+                *_percent(test.marked),
+            )
+        )
+        rows += [(run, *row) for row in _healthy_rows(scores)]
+    return Table(
+        f"{experiment.title}: lesions in each view",
+        (
+            "run",
+            "patients",
+            "number",
+            "lesions",
+            "lesion sensitivity %",
+            "false marks a patient",
+            "patients with a mark %",
+        ),
+        tuple(rows),
+    )
+
+
+def comparison_table(experiment: Experiment, folds: Folds) -> Table:
+    """Differences of the fold F1 between the runs, paired over the folds that both finished."""
+    rows: list[tuple[Cell, ...]] = []
+    names = [name for name, scores in folds.items() if scores]
+    for position, first in enumerate(names):
+        for second in names[position + 1 :]:
+            row = _compare(folds[first], folds[second])
+            if row is not None:
+                rows.append((f"{second} - {first}", *row))
+    return Table(
+        f"{experiment.title}: difference of the fold F1, points",
+        (
+            "runs",
+            "folds",
+            "mean",
+            "low",
+            "high",
+            "corrected low",
+            "corrected high",
+            "folds in favour",
+        ),
+        tuple(rows),
+    )
+
+
+def fold_table(experiment: Experiment, folds: Folds) -> Table:
+    """Every finished fold."""
+    rows = [
+        (
+            run,
+            fold.fold,
+            len({case.patient for case in fold.test}),
+            *_percent(*_ratios(fold.pixels)),
+            fold.pixels.tp,
+            fold.pixels.fp,
+            fold.pixels.fn,
+            fold.chosen_epoch,
+            "yes" if fold.collapsed else "no",
+        )
+        for run, scores in folds.items()
+        for fold in scores
+    ]
+    counts = ("TP", "FP", "FN", "epoch", "collapsed")
+    return Table(
+        f"{experiment.title}: folds, pixels of metastasis in percent",
+        ("run", "fold", "patients", "precision", "sensitivity", "F1", "IoU", *counts),
+        tuple(rows),
+    )
+
+
+def case_table(experiment: Experiment, folds: Folds) -> Table:
+    """Every test case and every case without metastasis, of every finished fold."""
+    rows = [
+        (run, fold.fold, part, *_case_row(case))
+        for run, scores in folds.items()
+        for fold in scores
+        for part, cases in (("test", fold.test), ("healthy", fold.healthy))
+        for case in cases
+    ]
+    scores_of = ("TP", "FP", "FN", "precision", "sensitivity", "F1", "IoU")
+    lesions_of = ("lesions", "hit", "marks", "false marks")
+    return Table(
+        f"{experiment.title}: cases",
+        ("run", "fold", "part", "study", "patient", "set", *scores_of, *lesions_of),
+        tuple(rows),
+    )
+
+
+def _write_sheets(experiment: Experiment, folds: Folds, runs: Path, out: Path) -> None:
+    for run, scores in folds.items():
+        for fold in scores:
+            folder = RunFolder.of(runs, experiment, run, fold.fold)
+            test = Predictions.load(folder.predictions).of_part("test")
+            title = f"{experiment.name}, {run}, fold {fold.fold}: test patients"
+            write_sheet(test, title, out / f"{experiment.name}_{run}_fold{fold.fold}.png")
+
+
+def _case_row(case: CaseScore) -> tuple[Cell, ...]:
+    pixels, lesions = case.pixels, case.lesions
+    return (
+        case.study,
+        case.patient,
+        case.set,
+        pixels.tp,
+        pixels.fp,
+        pixels.fn,
+        *_percent(*_ratios(pixels)),
+        lesions.lesions,
+        lesions.hits,
+        lesions.marks,
+        lesions.false_marks,
+    )
+
+
+def _healthy_rows(scores: Sequence[FoldScores]) -> list[tuple[Cell, ...]]:
+    """Mean over folds, because each fold's network reads the same healthy patients."""
+    rows: list[tuple[Cell, ...]] = []
+    for name in sorted({case.set for fold in scores for case in fold.healthy}):
+        found = [
+            LesionScore.of(case for case in fold.healthy if case.set == name) for fold in scores
+        ]
+        rows.append(
+            (
+                f"{name}, not trained on",
+                max(score.patients for score in found),
+                0,
+                None,
+                _rounded(mean_of(score.false_marks for score in found)),
+                *_percent(mean_of(score.marked for score in found)),
+            )
+        )
+    return rows
+
+
+def _compare(first: Sequence[FoldScores], second: Sequence[FoldScores]) -> tuple[Cell, ...] | None:
+    a = {fold.fold: fold for fold in second}
+    b = {fold.fold: fold for fold in first}
+    common = sorted(set(a) & set(b))
+    values = [(100 * (a[k].pixels.f1 or 0.0), 100 * (b[k].pixels.f1 or 0.0)) for k in common]
+    tested = mean_of(len({case.patient for case in b[k].test}) for k in common)
+    trained = mean_of(b[k].training_patients for k in common)
+    if not tested or not trained:
+        return None
+    found = paired_difference(
+        [one for one, _ in values], [two for _, two in values], test_share=tested / trained
+    )
+    if found is None:
+        return None
+    ends = (found.mean, found.low, found.high, found.corrected_low, found.corrected_high)
+    return (found.pairs, *(_rounded(end) for end in ends), found.a_higher)
+
+
+def _printed_row(printed: Printed) -> tuple[Cell, ...]:
+    return ("printed", None, printed.precision, printed.sensitivity, printed.f1, None)
+
+
+def _ratios(counts: PixelCounts) -> tuple[float | None, ...]:
+    return (counts.precision, counts.sensitivity, counts.f1, counts.iou)
+
+
+def _means(counts: Sequence[PixelCounts]) -> tuple[float | None, ...]:
+    measures: tuple[Callable[[PixelCounts], float | None], ...] = (
+        lambda one: one.precision,
+        lambda one: one.sensitivity,
+        lambda one: one.f1,
+        lambda one: one.iou,
+    )
+    return tuple(mean_of(measure(one) for one in counts) for measure in measures)
+
+
+def _percent(*values: float | None) -> tuple[float | None, ...]:
+    return tuple(None if value is None else round(100 * value, 2) for value in values)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _warnings(experiment: Experiment, folds: Folds) -> list[str]:
+    lines = []
+    for run, scores in folds.items():
+        expected = experiment.runs[run].training.folds
+        if len(scores) < expected:
+            lines.append(f"{run}: {len(scores)} of {expected} folds are finished.")
+        fallen = [str(fold.fold) for fold in scores if fold.collapsed]
+        if fallen:
+            lines.append(f"{run}: collapsed to an empty prediction in fold {', '.join(fallen)}.")
+    return [*lines, ""] if lines else []
+
+
+def _about(experiments: Sequence[Experiment], runs: Path) -> str:
+    tree = {
+        "notice": RESEARCH_USE,
+        "made_with": f"bonescan {__version__}",
+        "runs": str(runs),
+        "experiments": {
+            experiment.name: {name: run.digest for name, run in experiment.runs.items()}
+            for experiment in experiments
+        },
+    }
+    return json.dumps(tree, indent=1) + "\n"
+
+
+def _footer() -> str:
+    return f"bonescan {__version__}. {RESEARCH_USE}"
