@@ -37,9 +37,19 @@ def test_a_hot_spot_does_not_pale_the_body(plain_scan: Scan, reading: Reading) -
     assert lay_out(hotter, reading)[0].black == lay_out(plain_scan, reading)[0].black
 
 
+def test_disease_all_over_does_not_pale_the_rest(plain_scan: Scan, reading: Reading) -> None:
+    view = plain_scan.anterior
+    assert view is not None
+    counts = view.counts.copy()
+    counts[200:300, 100:160] = 500  # far more than a hundredth of the body
+    ill = replace(plain_scan, anterior=replace(view, counts=counts))
+    assert lay_out(ill, reading)[0].black == pytest.approx(8 * 4)
+
+
 def test_both_views_show_the_same_rows(plain_scan: Scan, reading: Reading) -> None:
     anterior, posterior = lay_out(plain_scan, reading)
-    assert (anterior.top, anterior.shape[0]) == (posterior.top, posterior.shape[0])
+    assert anterior.top == posterior.top
+    assert anterior.shape == posterior.shape
     assert anterior.top <= 55
     assert anterior.top + anterior.shape[0] >= 970
 

@@ -201,7 +201,7 @@ def _unread_flags(scan: Scan, views: Iterable[ViewReading]) -> list[Flag]:
             parts.append(f"of the {view.name} view {rows} ({1 - share:.0%} of its counts)")
     if not parts:
         return []
-    message = f"The model's picture ends at the knees: {' and '.join(parts)} were read."
+    message = f"The model saw not all of the body: {' and '.join(parts)} were read."
     return [Flag("partly-read", message, "info")]
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bonescan.quantify.position import outline_body
+from bonescan.quantify.position import Body, outline_body
 from bonescan.scan import Lesion, Reading, Scan, View, ViewName
 
 #: Counts at or above this percentile of the body are black, so that neither a full bladder nor an
 #: injection site, which fill less than a hundredth of it, pales the skeleton.
 BLACK_PERCENTILE = 99.0
+#: ... but never more than this multiple of the body's median, so that disease all over does not.
+BLACK_TIMES_MEDIAN = 8.0
 #: Air kept around the body, in pixels.
 AIR_PIXELS = 10
 #: Smallest room for one number, in pixels of a view.
@@ -87,7 +89,7 @@ class Panel:
 
 
 def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
-    """Prepare a panel for each view; views with equal frames show equal rows.
+    """Prepare a panel for each view; views of one matrix show equal rows, equally wide.
 
     Parameters
     ----------
@@ -104,10 +106,8 @@ def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
         for view in scan.views
     }
     windows = [_Window.around(view, marks[view.name]) for view in scan.views]
-    if len({view.counts.shape[0] for view in scan.views}) == 1:
-        top = min(window.top for window in windows)
-        bottom = max(window.bottom for window in windows)
-        windows = [_Window(top, bottom, item.left, item.right, item.black) for item in windows]
+    if len({view.counts.shape for view in scan.views}) == 1:
+        windows = _equal(windows, scan.views[0].counts.shape[1])
     rows = {view.view: view.read_rows for view in reading.views}
     return tuple(
         _panel(view, window, marks[view.name], rows[view.name])
@@ -197,8 +197,27 @@ class _Window:
             min(height, bottom + AIR_PIXELS),
             max(0, left - AIR_PIXELS),
             min(width, right + AIR_PIXELS),
-            float(np.percentile(view.counts[body.mask], BLACK_PERCENTILE)),
+            _black(view, body),
         )
+
+
+def _black(view: View, body: Body) -> float:
+    percentile = float(np.percentile(view.counts[body.mask], BLACK_PERCENTILE))
+    most = BLACK_TIMES_MEDIAN * body.median_counts
+    return min(percentile, most) if most > 0 else percentile
+
+
+def _equal(windows: list[_Window], width: int) -> list[_Window]:
+    """Give all windows the rows of all of them, and the columns of the widest, within a frame."""
+    top = min(window.top for window in windows)
+    bottom = max(window.bottom for window in windows)
+    columns = max(window.right - window.left for window in windows)
+    equal = []
+    for window in windows:
+        left = (window.left + window.right - columns) // 2
+        left = min(max(0, left), width - columns)
+        equal.append(_Window(top, bottom, left, left + columns, window.black))
+    return equal
 
 
 def _panel(

@@ -108,7 +108,7 @@ def _facts(scan: Scan) -> list[tuple[str, str]]:
         ("Study", scan.study),
         ("Study date", _date(how.study_date or "")),
         ("Accession", who.accession_number),
-        ("Tracer", how.tracer or ""),
+        ("Tracer", (how.tracer or "").replace("^", "")),
         ("Camera", camera),
         ("Collimator", how.collimator or ""),
         ("Scan speed", "" if how.velocity_mm_s is None else f"{how.velocity_mm_s:.2f} mm/s"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bonescan.quantify.position import UNKNOWN_LEVEL
-from bonescan.scan import Lesion, Reading, Scan, ViewName
+from bonescan.scan import Flag, Lesion, Reading, Scan, Severity, ViewName
 
 RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
 DRAFT = "Draft made by software. A physician has to check every mark against the scan."
@@ -16,6 +16,7 @@ MEASURE_NOTE = (
     "Uptake: mean counts of the mark over the median counts of the body in that view. "
     "Probability: mean of the most probable tenth of the mark's pixels, as the model gives it."
 )
+WINDOW_NOTE = "99th percentile of the body in that view, at most eight times its median"
 NOT_READ = "not read below"
 SCORE_NOTE = "Highest mean probability of any 3 x 3 pixels in either view; no calibrated risk."
 
@@ -98,6 +99,16 @@ def picture_text(reading: Reading, name: ViewName, *, marked: bool) -> str:
         for lesion in lesions
     )
     return f"The {name} view with {len(lesions)} outlined marks. {listed}."
+
+
+def grouped(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    """Say flags of one code and severity, as for both views, in one entry."""
+    messages: dict[tuple[str, Severity], list[str]] = {}
+    for flag in flags:
+        messages.setdefault((flag.code, flag.severity), []).append(sentence(flag.message))
+    return tuple(
+        Flag(code, " ".join(said), severity) for (code, severity), said in messages.items()
+    )
 
 
 def sentence(text: str) -> str:
