@@ -12,9 +12,9 @@ ELBOW = (206.0, 218.0, 1184.0)
 WRIST = (235.0, 217.0, 916.0)
 
 #: Palm frame of the left hand: towards the thumb, out of the back of the hand, to the fingertips.
-_THUMBWARD = f32([-0.6, -0.8, 0.0])
-_DORSAL = f32([0.8, -0.6, 0.0])
-_DISTAL = f32([0.17, -0.03, -0.985])
+_THUMBWARD = f32([-0.66, -0.75, 0.0])
+_DORSAL = f32([0.75, -0.66, 0.0])
+_DISTAL = f32([0.17, -0.11, -0.979])
 
 _FINGERS = ("thumb", "index", "middle", "ring", "little")
 
@@ -127,8 +127,8 @@ def _carpals(g: float) -> Solid:
 
 def _rays(g: float) -> tuple[list[Bone], list[Mark]]:
     """Metacarpals and phalanges of the five rays, the fingers gently curled towards the palm."""
-    base = [(24, -6, 32), (12, 1, 36), (1, 2, 37), (-9, 1, 36), (-17, -1, 34)]
-    fan = np.deg2rad([20, 5, 0, -4, -9])
+    base = [(22, -6, 32), (12, 1, 36), (1, 2, 37), (-9, 1, 36), (-17, -1, 34)]
+    fan = np.deg2rad([10, 3, 0, -3, -6])
     lengths = [
         (44, 30, 24, 0),
         (62, 38, 22, 16),
@@ -138,15 +138,15 @@ def _rays(g: float) -> tuple[list[Bone], list[Mark]]:
     ]
     bends = [
         (0.1, 0.1, 0.1),
-        (0.3, 0.45, 0.4),
-        (0.33, 0.5, 0.4),
-        (0.36, 0.5, 0.4),
-        (0.4, 0.5, 0.4),
+        (0.38, 0.5, 0.4),
+        (0.42, 0.55, 0.4),
+        (0.44, 0.55, 0.4),
+        (0.45, 0.55, 0.4),
     ]
     bones, marks = [], []
     for k, finger in enumerate(_FINGERS):
         place = f32(base[k])
-        bend = 0.15 if k == 0 else 0.08
+        bend = 0.15 if k == 0 else 0.14
         metacarpal: list[Shape] = []
         phalanges: list[Shape] = []
         for joint, length in enumerate(lengths[k]):

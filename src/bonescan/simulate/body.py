@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bonescan.simulate.parameters import REFERENCE_BMI, REFERENCE_HEIGHT_MM, BodyParameters
+from bonescan.simulate.parameters import BodyParameters
 from bonescan.simulate.posture import Pose
 from bonescan.simulate.shapes import Ellipsoid, Floats, Shape, f32, tube
 
@@ -82,7 +82,7 @@ _ORGANS: tuple[tuple[str, tuple[float, ...], tuple[float, ...]], ...] = (
     ("mouth", (0, 70, 1605), (25, 32, 14)),
     ("gut", (0, 110, 1110), (112, 56, 90)),
     ("gut", (0, 120, 1010), (88, 48, 50)),
-    ("liver", (-70, 132, 1240), (57, 88, 76)),
+    ("liver", (-70, 132, 1238), (56, 88, 80)),
     ("liver", (12, 94, 1268), (58, 46, 36)),
     ("stomach", (66, 112, 1250), (38, 56, 44)),
     ("spleen", (98, 190, 1262), (24, 34, 46)),
@@ -142,15 +142,15 @@ class SoftTissue:
 def outline_shapes(parameters: BodyParameters, pose: Pose) -> list[Shape]:
     """Return the tubes and ellipsoids that make the skin of head, arms and legs."""
     p = parameters
-    size = p.height_mm / REFERENCE_HEIGHT_MM
-    fat = p.bmi / REFERENCE_BMI
+    size = p.size
+    fat = p.fatness
     shapes: list[Shape] = []
     thick = {
         "girdle": fat**0.4,
         "arm": fat**0.5,
-        "forearm": fat**0.35,
-        "thigh": fat**0.48,
-        "shank": fat**0.36,
+        "forearm": fat**0.38,
+        "thigh": fat**0.52 * (1.04 if p.sex == "F" else 1.0),
+        "shank": fat**0.42,
     }
     for side, s in (("R", -1.0), ("L", 1.0)):
         mirror = f32([s, 1, 1])
@@ -212,8 +212,8 @@ def fill_soft_tissue(parameters: BodyParameters, pose: Pose, grid: Grid) -> Soft
         window, points = grid.window(shape)
         if points.size:
             organ[window][shape.distance(points) < 0] = ORGANS.index(name)
-    if parameters.sex == "F":
-        body |= (organ == ORGANS.index("breast right")) | (organ == ORGANS.index("breast left"))
+    for name in ("breast right", "breast left", "genitals"):
+        body |= organ == ORGANS.index(name)
     lung = _lungs(parameters, pose, grid)
     lung &= organ == 0
     organ[~body] = 0
@@ -223,8 +223,8 @@ def fill_soft_tissue(parameters: BodyParameters, pose: Pose, grid: Grid) -> Soft
 def trunk_sections(parameters: BodyParameters, pose: Pose) -> NDArray[np.float64]:
     """Return rows (h, x, half-width, front, back) of the trunk's skin, in patient mm, h rising."""
     p = parameters
-    size = p.height_mm / REFERENCE_HEIGHT_MM
-    fat = p.bmi / REFERENCE_BMI
+    size = p.size
+    fat = p.fatness
     h, half, front, back = _TRUNK.T
     belly = np.exp(-(((h - 1090) / 150) ** 2))
     limb = "pelvis"
@@ -233,9 +233,10 @@ def trunk_sections(parameters: BodyParameters, pose: Pose) -> NDArray[np.float64
     line = np.where((h < 1046)[:, None], low, high)
     chest = 1 / (1 + np.exp(-(h - 1230) / 40))
     wide = p.pelvis_width * (1 - chest) + p.thorax_width**0.5 * p.shoulder_width**0.5 * chest
-    half = half * size * wide * fat ** (0.34 + 0.16 * belly - 0.12 * (h > 1480))
+    waist = 1 - 0.06 * np.exp(-(((h - 1140) / 80) ** 2)) * (p.sex == "F")
+    half = half * size * wide * waist * fat ** (0.44 + 0.12 * belly - 0.2 * (h > 1480))
     depth = (back - front) * size * (1 + (p.thorax_depth - 1) * chest)
-    depth = depth * fat ** (0.35 + 0.25 * belly - 0.15 * (h > 1480))
+    depth = depth * fat ** (0.46 + 0.27 * belly - 0.2 * (h > 1480))
     behind = line[:, 1] + (back - 166) * size * fat**0.08
     return np.stack([line[:, 2], line[:, 0], half, behind - depth, behind], -1)
 
@@ -260,7 +261,7 @@ def _fill_trunk(p: BodyParameters, pose: Pose, grid: Grid, body: NDArray[np.bool
 
 
 def _organs(p: BodyParameters, pose: Pose) -> list[tuple[str, Shape]]:
-    size = p.height_mm / REFERENCE_HEIGHT_MM
+    size = p.size
     shapes: list[tuple[str, Shape]] = []
 
     def put(name: str, centre: tuple[float, ...], radii: tuple[float, ...], limb: str) -> None:
@@ -284,13 +285,13 @@ def _organs(p: BodyParameters, pose: Pose) -> list[tuple[str, Shape]]:
     else:
         put("genitals", (0, 120, 872), (14, 30, 14), "pelvis")
         for side, s in (("right", -1.0), ("left", 1.0)):
-            bulk = 0.75 + 0.45 * (p.bmi / REFERENCE_BMI - 0.6)
+            bulk = 0.75 + 0.45 * (p.fatness - 0.6)
             put(f"breast {side}", (78 * s, 52, 1338), (62 * bulk, 38 * bulk, 60 * bulk), "trunk")
     return shapes
 
 
 def _lungs(p: BodyParameters, pose: Pose, grid: Grid) -> NDArray[np.bool_]:
-    size = p.height_mm / REFERENCE_HEIGHT_MM
+    size = p.size
     lung = np.zeros(grid.shape, bool)
     for s in (-1.0, 1.0):
         for centre, radii in (((72, 158, 1352), (52, 74, 96)), ((58, 156, 1415), (42, 54, 62))):

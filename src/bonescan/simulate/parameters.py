@@ -82,6 +82,16 @@ class BodyParameters:
     bone_girth: float = 1.0
     bladder_ml: float = 200.0
 
+    @property
+    def size(self) -> float:
+        """Height as a factor on the template's."""
+        return self.height_mm / REFERENCE_HEIGHT_MM
+
+    @property
+    def fatness(self) -> float:
+        """Mean area of a cross-section as a factor on the template's scaled to this height."""
+        return self.bmi / REFERENCE_BMI / self.size
+
     def __post_init__(self) -> None:
         if self.sex not in ("F", "M"):
             raise ValueError(f"sex is {self.sex!r}; give 'F' or 'M'")
@@ -141,14 +151,14 @@ class BodyParameters:
             pronation_deg=pair(20.0, 25.0, 8.0, 50.0),
             head_turn_deg=around(0, 7, 20),
             head_tilt_deg=around(0, 3, 8),
-            head_nod_deg=around(3, 5, 10),
+            head_nod_deg=around(-11, 6, 15),
             scoliosis_deg=around(0, 5 + 0.1 * older, 22),
             kyphosis_deg=float(abs(around(0, 4 + 0.25 * older, 28))),
             rib_slope_deg=around(9, 4, 9),
             pelvic_tilt_deg=around(0, 4, 9),
             pelvic_obliquity_deg=around(0, 1.2, 3),
             table_rotation_deg=around(0, 2, 5),
-            leg_rotation_deg=pair(8.0, 7.0, 4.0, 14.0),
+            leg_rotation_deg=pair(11.0, 7.0, 4.0, 16.0),
             leg_spread_deg=pair(2.8, 1.6, 0.7, 3.6),
             foot_flexion_deg=pair(36.0, 10.0, 4.0, 22.0),
             knee_flexion_deg=pair(4.0, 3.0, 1.0, 4.0),

@@ -24,25 +24,13 @@ HIP = (85.0, 150.0, 932.0)
 #: Upper rim of the wing from the anterior to the posterior superior spine, and the line where the
 #: wing meets the acetabular roof, the arcuate line and the sciatic notch, mm.
 _CREST = (
-    (122, 95, 1001),
-    (138, 101, 1022),
-    (147, 114, 1042),
-    (145, 133, 1058),
-    (131, 158, 1069),
-    (107, 185, 1072),
-    (78, 207, 1060),
-    (53, 219, 1026),
-)
+    (122, 95, 1000), (138, 101, 1021), (147, 114, 1042), (145, 133, 1058), (129, 160, 1070),
+    (101, 188, 1075), (71, 210, 1067), (51, 219, 1030),
+)  # fmt: skip
 _ROOT = (
-    (106, 116, 968),
-    (104, 124, 967),
-    (100, 134, 968),
-    (92, 146, 972),
-    (80, 162, 980),
-    (66, 176, 988),
-    (56, 190, 992),
-    (46, 210, 992),
-)
+    (106, 116, 968), (104, 124, 967), (100, 134, 968), (92, 146, 972), (80, 162, 980),
+    (66, 176, 988), (56, 190, 992), (46, 210, 990),
+)  # fmt: skip
 
 
 def hip_bones(sex: Sex) -> Piece:
@@ -53,7 +41,7 @@ def hip_bones(sex: Sex) -> Piece:
         mark("anterior superior iliac spine", "pelvis", "L", _CREST[0]),
         mark("posterior superior iliac spine", "pelvis", "L", _CREST[-1]),
         mark("iliac crest", "pelvis", "L", _CREST[4]),
-        mark("ischial tuberosity", "pelvis", "L", (56, 188, 874)),
+        mark("ischial tuberosity", "pelvis", "L", (61, 188, 874)),
         mark("pubic symphysis", "pelvis", "M", (0, 104, 905)),
         mark("acetabular roof", "pelvis", "L", (88, 150, 962)),
     )
@@ -71,10 +59,12 @@ def _hip_bone(sex: Sex) -> Solid:
     along = f32([2.6, 1.9, 1.05, 1.0, 1.35, 2.2])[:, None]
     thick = np.clip(across[None] * along, 4.0, 17.0) * g
     shapes: list[Shape] = [Sheet(wing, thick)]
-    rim = f32([7, 6.5, 6, 6.5, 5.5, 6, 7, 8]) * g
+    rim = f32([8.5, 8, 7.5, 6.5, 5.5, 6, 7, 8.5]) * g
     shapes += smooth_tube(crest, rim, step=6)
     shapes += smooth_tube([(124, 98, 1004), (113, 108, 985), (107, 114, 966)], 6.5 * g)
-    shapes += smooth_tube([(104, 132, 966), (82, 160, 984), (62, 182, 1002)], f32([13, 11, 9]) * g)
+    shapes += smooth_tube(
+        [(104, 132, 966), (82, 160, 984), (62, 182, 1002)], f32([11.5, 10.5, 9.5]) * g
+    )
     shapes += _socket(g)
     shapes += smooth_tube(
         [(76, 126, 950), (56, 112, 936), (32 + open_, 104, 922), (13, 104, 913)],
@@ -82,19 +72,19 @@ def _hip_bone(sex: Sex) -> Solid:
     )
     shapes.append(Ellipsoid((12, 105, 905), f32([9.5, 9.5, 18]) * g))
     shapes += smooth_tube(
-        [(11, 108, 892), (24 + open_, 124, 881), (41 + open_, 152, 874), (55 + open_, 178, 874)],
-        f32([7, 5.8, 7, 11]) * g,
+        [(11, 108, 890), (26 + open_, 124, 879), (45 + open_, 152, 872), (60 + open_, 178, 874)],
+        f32([6.5, 5.2, 6, 10.5]) * g,
     )
     shapes += smooth_tube(
         [
-            (84, 172, 938),
-            (74 + open_ / 2, 182, 912),
-            (64 + open_, 188, 892),
-            (57 + open_, 188, 878),
+            (85, 172, 938),
+            (77 + open_ / 2, 182, 912),
+            (68 + open_, 188, 892),
+            (61 + open_, 188, 878),
         ],
         f32([15, 13, 14.5, 13]) * g,
     )
-    shapes += tube([(60, 190, 935), (48, 200, 932)], f32([8, 3.5]) * g)
+    shapes += tube([(66, 190, 935), (52, 200, 932)], f32([8, 3.5]) * g)
     ball = Ellipsoid((HIP[0] + 1, HIP[1], HIP[2]), (26, 26, 26))
     return sample(shapes, [ball])
 

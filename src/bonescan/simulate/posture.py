@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bonescan.simulate.arms import ELBOW, SHOULDER, WRIST
 from bonescan.simulate.bones import SIDES
 from bonescan.simulate.legs import ANKLE, KNEE
-from bonescan.simulate.parameters import REFERENCE_BMI, REFERENCE_HEIGHT_MM, BodyParameters
+from bonescan.simulate.parameters import BodyParameters
 from bonescan.simulate.pelvis import HIP
 from bonescan.simulate.shapes import Floats, f32
 
@@ -42,7 +42,7 @@ class Pose:
 def pose(parameters: BodyParameters) -> Pose:
     """Return the pose that ``parameters`` describe."""
     p = parameters
-    size = p.height_mm / REFERENCE_HEIGHT_MM
+    size = p.size
     girth = size**0.8 * p.bone_girth
     turn = _about("h", -p.table_rotation_deg)
 
@@ -73,7 +73,7 @@ def pose(parameters: BodyParameters) -> Pose:
 def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> dict[str, Move]:
     s = SIDES["RL"[k]]
     mirror = f32([s, 1, 1])
-    clear = float(np.clip(0.75 * (p.bmi - REFERENCE_BMI), -3.0, 11.0))
+    clear = float(np.clip(16.0 * (p.fatness - 1), -3.0, 11.0))
     collar, shoulder, elbow, wrist = (mirror * q for q in (COLLAR, SHOULDER, ELBOW, WRIST))
     lift = _about("y", -s * p.shrug_deg[k])
     girdle = _hinge(trunk, collar, lift @ np.diag([size * p.shoulder_width, size, size]))

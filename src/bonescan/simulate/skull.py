@@ -137,10 +137,10 @@ def _face(size: float) -> list[Shape]:
 
 
 def _mandible(size: float) -> Solid:
-    left = [(51, 122, 1628), (50, 117, 1602), (47, 106, 1580), (38, 74, 1574), (24, 48, 1570),
-            (9, 39, 1568)]  # fmt: skip
+    left = [(51, 122, 1628), (50, 117, 1602), (47, 106, 1580), (38, 74, 1576), (24, 48, 1569),
+            (9, 39, 1565)]  # fmt: skip
     body = [*((-x, y, h) for x, y, h in left), *reversed(left)]
-    half = [(5, 8), (5, 15), (5.6, 15), (5.8, 17), (5.8, 18.5), (6.2, 19)]
+    half = [(5, 8), (5, 15), (6, 14), (6.5, 15), (6.5, 16.5), (7, 17.5)]
     radii = f32(half + half[::-1]) * size
     add: list[Shape] = []
     for k in range(len(body) - 1):

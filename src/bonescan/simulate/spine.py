@@ -108,11 +108,11 @@ def _lumbar() -> list[_Vertebra]:
             _Vertebra(
                 f"L{k + 1}",
                 "lumbar",
-                (depths[k], 1188 - 30.5 * k),
+                (depths[k], 1188 - 30.9 * k),
                 tilts[k],
                 24.0 + 1.0 * k,
                 19.0 + 0.3 * k,
-                12.2,
+                12.4 + 0.2 * k,
                 (51.0, -8.0 + 2.0 * k),
                 (38.0 + (4.0 if k == 2 else 0.0), 16.0, 3.0),
             )
@@ -192,7 +192,7 @@ def _joints(upper: _Vertebra, lower: _Vertebra, girth: float) -> list[Mark]:
 
 def _sacrum(sex: Sex) -> Solid:
     wide = 1.04 if sex == "F" else 1.0
-    line = [(163, 1036), (180, 1012), (198, 992), (211, 973), (218, 955)]
+    line = [(163, 1037), (180, 1012), (198, 992), (211, 973), (218, 955)]
     halves = f32([27, 24, 20, 16, 12]) * wide
     depths = [17, 15, 12, 9, 7]
     shapes: list[Shape] = []
@@ -209,6 +209,8 @@ def _sacrum(sex: Sex) -> Solid:
             [(10, 11), (9, 8), (6, 6)],
         )
         shapes += tube([(20 * s, 196, 1036), (18 * s, 216, 1000), (13 * s, 228, 966)], [6, 5, 4])
+    for s in (-1, 1):
+        shapes += tube([(23 * s, 192, 1036), (22 * s, 199, 1052)], [9, 7])
     shapes += tube([(0, 200, 1034), (0, 222, 1000), (0, 232, 966)], [(5, 7), (6, 7), (5, 5)])
     holes = [
         Ellipsoid((s * x, y, h), (4.5, 16, 4.5))
