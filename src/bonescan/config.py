@@ -153,7 +153,20 @@ class FocalTverskyLoss(Frozen):
     smooth: float = 1.0
 
 
-LossSettings = Annotated[DiceLoss | FocalTverskyLoss, Field(discriminator="kind")]
+class DiceCrossEntropyLoss(Frozen):
+    """Dice loss plus ``weight`` times the mean binary cross-entropy of each class.
+
+    Not in the paper: every pixel has a gradient from the start, so that short runs learn sooner.
+    """
+
+    kind: Literal["dice_cross_entropy"] = "dice_cross_entropy"
+    smooth: float = 1.0
+    weight: float = Field(default=1.0, ge=0)
+
+
+LossSettings = Annotated[
+    DiceLoss | FocalTverskyLoss | DiceCrossEntropyLoss, Field(discriminator="kind")
+]
 
 
 class Augment(Frozen):

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
-from bonescan.config import DiceLoss, FocalTverskyLoss, LossSettings
+from bonescan.config import DiceCrossEntropyLoss, DiceLoss, FocalTverskyLoss, LossSettings
 from bonescan.models import probabilities
-from bonescan.train.losses import LOSSES, dice, focal_tversky, foreground, loss_of
+from bonescan.train.losses import (
+    LOSSES,
+    dice,
+    dice_cross_entropy,
+    focal_tversky,
+    foreground,
+    loss_of,
+)
 
-SETTINGS: dict[str, LossSettings] = {"dice": DiceLoss(), "focal_tversky": FocalTverskyLoss()}
+SETTINGS: dict[str, LossSettings] = {
+    "dice": DiceLoss(),
+    "focal_tversky": FocalTverskyLoss(),
+    "dice_cross_entropy": DiceCrossEntropyLoss(),
+}
 
 
 def logits_of(p: Tensor) -> Tensor:
@@ -36,6 +49,14 @@ def test_focal_tversky_by_hand() -> None:
     index = 2.5 / (1.5 + 0.3 * 0.25 + 0.7 * 1.5 + 1)
     expected = torch.tensor([(1 - index) ** 0.75])
     torch.testing.assert_close(focal_tversky(p, y, FocalTverskyLoss()), expected)
+
+
+def test_dice_cross_entropy_by_hand() -> None:
+    y = torch.tensor([[[[1.0, 0.0]]]])
+    p = torch.tensor([[[[0.5, 0.2]]]])
+    entropy = -(math.log(0.5) + math.log(0.8)) / 2
+    found = dice_cross_entropy(p, y, DiceCrossEntropyLoss(weight=2.0))
+    torch.testing.assert_close(found, torch.tensor([1 - 2 / 2.7 + 2 * entropy]))
 
 
 def test_loss_is_the_mean_over_classes_and_over_outputs() -> None:

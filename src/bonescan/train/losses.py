@@ -1,4 +1,4 @@
-"""The paper's two losses (section 3.7, equations 1 and 2), by their ``kind`` in the settings.
+"""The paper's two losses (section 3.7, equations 1 and 2) and one more, by their ``kind``.
 
 Per class, summed over the whole batch before the ratio, then the mean over the classes
 non-metastatic and metastasis and over the network's outputs. Background has no loss of its own:
@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from bonescan.config import DiceLoss, FocalTverskyLoss, LossSettings
+from bonescan.config import DiceCrossEntropyLoss, DiceLoss, FocalTverskyLoss, LossSettings
 from bonescan.models import probabilities
 
 #: Smallest 1 - Tversky index: the power's gradient is infinite at 0.
@@ -45,9 +46,16 @@ def focal_tversky(p: Tensor, y: Tensor, settings: FocalTverskyLoss) -> Tensor:
     return (1 - index).clamp_min(FLOOR) ** settings.gamma
 
 
+def dice_cross_entropy(p: Tensor, y: Tensor, settings: DiceCrossEntropyLoss) -> Tensor:
+    """Return Dice loss plus weighted binary cross-entropy of each class, (C,); see `dice`."""
+    entropy = functional.binary_cross_entropy(p, y, reduction="none").mean(dim=(0, 2, 3))
+    return dice(p, y, DiceLoss(smooth=settings.smooth)) + settings.weight * entropy
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
     "dice": dice,
     "focal_tversky": focal_tversky,
+    "dice_cross_entropy": dice_cross_entropy,
 }
 
 
