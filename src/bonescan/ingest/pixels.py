@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
+from pydicom.uid import UID
 from scipy import ndimage
 
 from bonescan.errors import BadInput, NotABoneScan
@@ -114,6 +116,12 @@ def decode(dataset: Dataset, shown: Path) -> Frames:
     flags += colour_flags
     grey, value_flags = _to_values(grey, dataset, shown)
     flags += value_flags
+    if headers.text(dataset, "LossyImageCompression") == "01":
+        message = "the pixels were compressed with loss; their values are no longer exact counts"
+        flags.append(Flag("lossy-compression", message))
+    if headers.text(dataset, "BurnedInAnnotation").upper() == "YES":
+        message = "the header says that text is burned into the picture; it may be taken for uptake"
+        flags.append(Flag("burned-in-text", message))
     screen = samples > 1 or _is_screen_capture(dataset)
     frames = Frames(grey, not screen, tuple(flags))
     declared = headers.text(dataset, "PhotometricInterpretation").upper() == "MONOCHROME1"
@@ -130,6 +138,7 @@ def _stored_values(dataset: Dataset, shown: Path) -> NDArray[Any]:
     try:
         with headers.quietly():
             dataset.NumberOfFrames = frames
+            dataset.pixel_array_options(decoding_plugin=_decoder(dataset))
             array = dataset.pixel_array
     except Exception as error:
         syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")
@@ -145,6 +154,15 @@ def _stored_values(dataset: Dataset, shown: Path) -> NDArray[Any]:
             "export the study again"
         )
     return np.asarray(array).reshape(shape)
+
+
+def _decoder(dataset: Dataset) -> str:
+    """Choose gdcm wherever it can decode: it refuses damaged JPEG data, which others fill in."""
+    syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")
+    try:
+        return "gdcm" if "gdcm" in get_decoder(UID(syntax)).available_plugins else ""
+    except NotImplementedError:  # a syntax that needs or has no decoder
+        return ""
 
 
 def _has_channels(dataset: Dataset, array: NDArray[Any]) -> bool:
@@ -211,26 +229,45 @@ def _to_values(
             )
         )
     if grey.min() < 0:
-        grey, flag = _without_negatives(grey)
-        flags.append(flag)
+        signed = stored.dtype == np.int16 and not flags
+        grey, negative_flags = _without_negatives(grey, signed_16_bit=signed)
+        flags += negative_flags
     return grey, flags
 
 
-def _without_negatives(grey: NDArray[np.float32]) -> tuple[NDArray[np.float32], Flag]:
-    """Restore counts that overflowed a signed 16-bit pixel, or set other negatives to 0."""
-    negative = grey < 0
-    near = np.stack([ndimage.maximum_filter(frame, 3) for frame in grey])
-    if np.all(near[negative] > 16384) and grey.min() >= -32768:
+def _without_negatives(
+    grey: NDArray[np.float32], *, signed_16_bit: bool
+) -> tuple[NDArray[np.float32], list[Flag]]:
+    """Restore counts that overflowed a signed 16-bit pixel, and set other negatives to 0.
+
+    A spot overflowed where the pixels around it are more than half of what the format holds.
+    """
+    restored = np.zeros(grey.shape, bool)
+    may_overflow = signed_16_bit and grey.max() > 16384
+    for index, frame in enumerate(grey if may_overflow else ()):
+        spots, count = ndimage.label(frame < 0, np.ones((3, 3)))
+        for number, place in enumerate(ndimage.find_objects(spots, count), start=1):
+            near = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in place)
+            spot = spots[near] == number
+            rim = ndimage.binary_dilation(spot, np.ones((3, 3))) & ~spot
+            if rim.any() and np.median(frame[near][rim]) > 16384:
+                restored[index][near] |= spot
+    flags = []
+    if restored.any():
         message = (
-            f"{int(negative.sum())} pixels overflowed a signed 16-bit value and were restored; "
+            f"{int(restored.sum())} pixels overflowed a signed 16-bit value and were restored; "
             "check the hottest spot"
         )
-        return np.where(negative, grey + 65536, grey), Flag("wrapped-counts", message)
-    message = (
-        f"{int(negative.sum())} pixels are negative (lowest {grey.min():g}) and count as 0; "
-        "counts cannot be negative"
-    )
-    return np.maximum(grey, 0), Flag("negative-counts", message)
+        flags.append(Flag("wrapped-counts", message))
+        grey = np.where(restored, grey + 65536, grey)
+    negative = int((grey < 0).sum())
+    if negative:
+        message = (
+            f"{negative} pixels are negative (lowest {grey.min():g}) and count as 0; counts "
+            "cannot be negative"
+        )
+        flags.append(Flag("negative-counts", message))
+    return np.maximum(grey, 0), flags
 
 
 def turned_to_dark_air(frames: Frames, *, declared: bool = False) -> Frames:
