@@ -252,8 +252,8 @@ class LesionRule(Frozen):
     that nothing real is smaller than a disc of that diameter.
     """
 
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    grow: float | None = Field(default=None, gt=0, lt=1)
+    threshold: float = Field(default=0.5, gt=0, le=1)
+    grow: float | None = Field(default=None, gt=0, le=1)
     """Lower threshold of the hysteresis; None takes ``threshold``, that is no hysteresis."""
     min_area_mm2: float = Field(default=50.0, ge=0)
     min_area_pixels: int = Field(default=9, ge=1)
