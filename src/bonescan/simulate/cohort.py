@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from skimage import measure
 
 from bonescan import __version__
@@ -130,7 +129,7 @@ def _write_scan(folder: Path, patient: SimulatedPatient) -> list[str]:
     for view, name in enumerate(VIEW_NAMES):
         image, annotation = write_annotation(
             label_picture(patient.counts[view]),
-            components(patient.truth.masks[view]),
+            measure.label(patient.truth.masks[view], connectivity=2),
             folder / f"{study}_{name}",
         )
         written += [f"labels/{image.name}", f"labels/{annotation.name}"]
@@ -144,12 +143,6 @@ def _write_scan(folder: Path, patient: SimulatedPatient) -> list[str]:
     )
     _write_text(folder / f"{study}.json", json.dumps(truth_record(patient), indent=1) + "\n")
     return [*written, f"truth/{study}.npz", f"truth/{study}.json"]
-
-
-def components(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Return the 8-connected components of a mask (H, W), as masks."""
-    labels, count = measure.label(mask, connectivity=2, return_num=True)
-    return [labels == number for number in range(1, count + 1)]
 
 
 def truth_record(patient: SimulatedPatient) -> dict[str, Any]:

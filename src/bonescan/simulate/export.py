@@ -8,18 +8,17 @@ picture is the counts times a gain of its own that brings every picture to a com
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from skimage import measure
+
+from bonescan.ingest.labelme import write_labelme
 
 #: Sum of grey values of one exported picture of 1024 x 256 pixels.
 COMMON_SUM = 1.01e6
-LABELME_VERSION = "4.5.9"
 LABEL = "metastasis"
 
 
@@ -40,52 +39,14 @@ def _gain(counts: NDArray[np.uint16], common_sum: float) -> float:
     return common_sum * counts.size / (1024 * 256) / total if total > 0 else 1.0
 
 
-def outlines(mask: NDArray[np.bool_]) -> list[list[list[float]]]:
-    """Return the closed outlines of a mask (H, W) as lists of [x, y], one per component.
-
-    Coordinates are Labelme's: (0, 0) is the top-left corner of the top-left pixel. Holes are
-    filled, as a polygon cannot have them.
-    """
-    padded = np.pad(mask, 1).astype(np.float32)
-    polygons = []
-    for contour in measure.find_contours(padded, 0.5):
-        x, y = contour[:, 1] - 0.5, contour[:, 0] - 0.5
-        area = float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
-        points = zip(x[:-1], y[:-1], strict=True)
-        if area > 0 and len(contour) > 3:  # outer outlines run one way, holes the other
-            polygons.append([[round(float(a), 3), round(float(b), 3)] for a, b in points])
-    return polygons
-
-
 def write_annotation(
-    picture: NDArray[np.uint8], masks: list[NDArray[np.bool_]], stem: Path, label: str = LABEL
+    picture: NDArray[np.uint8], lesions: NDArray[np.integer[Any]], stem: Path, label: str = LABEL
 ) -> tuple[Path, Path]:
     """Write ``stem.png`` and ``stem.json`` (Labelme) and return both paths.
 
-    ``masks`` holds one (H, W) mask per lesion; ``group_id`` counts them from 1.
+    ``lesions`` (H, W) holds 0, or the number of the mark that a pixel belongs to.
     """
     image, annotation = stem.with_suffix(".png"), stem.with_suffix(".json")
     Image.fromarray(picture).save(image)
-    shapes = [
-        {
-            "label": label,
-            "points": points,
-            "group_id": number,
-            "shape_type": "polygon",
-            "flags": {},
-        }
-        for number, mask in enumerate(masks, start=1)
-        for points in outlines(mask)
-    ]
-    height, width = picture.shape
-    record = {
-        "version": LABELME_VERSION,
-        "flags": {"simulated": True},
-        "shapes": shapes,
-        "imagePath": image.name,
-        "imageData": None,
-        "imageHeight": height,
-        "imageWidth": width,
-    }
-    annotation.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_labelme(annotation, lesions, image.name, label=label)
     return image, annotation

@@ -26,11 +26,11 @@ class Reader:
     contrast that makes a lesion visible), ``add`` the chance to take a benign focus for a lesion.
     """
 
-    bias_px: float = 0.55
-    outline_px: float = 0.60
-    wobble_px: float = 0.70
-    miss: float = 0.30
-    add: float = 0.08
+    bias_px: float = 0.75
+    outline_px: float = 0.75
+    wobble_px: float = 0.75
+    miss: float = 0.50
+    add: float = 0.12
 
 
 def read_again(
@@ -82,6 +82,7 @@ def _redraw(mask: Mask, offset: float, habits: Reader, rng: np.random.Generator)
     area = slice(top, rows.max() + pad + 1), slice(left, columns.max() + pad + 1)
     crop = mask[area]
     signed = ndimage.distance_transform_edt(crop) - ndimage.distance_transform_edt(~crop)
+    signed -= 0.5 * np.sign(signed)  # the outline runs between pixels
     wobble = ndimage.gaussian_filter(rng.standard_normal(crop.shape), 2.0)
     wobble *= habits.wobble_px / max(float(wobble.std()), 1e-9)
     again = np.zeros_like(mask)

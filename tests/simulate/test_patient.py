@@ -1,0 +1,178 @@
+"""One simulated patient: reproducible, lesions where and as asked, masks by the stated rule."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bonescan.simulate import SimulatedPatient, simulate_patient
+from bonescan.simulate.lesions import metastasis
+from bonescan.simulate.patient import build_scene, draw_case, look, paper_set, stream
+from bonescan.simulate.reader import read_again
+from bonescan.simulate.truth import (
+    BACKGROUND_SHARE,
+    LEAST_CONTRAST,
+    LEAST_PIXELS,
+    LEAST_SNR,
+    PEAK_SHARE,
+    REGIONS,
+    judge_foci,
+)
+from bonescan.simulate.vendors import draw_acquisition
+
+
+@pytest.fixture(scope="module")
+def patient() -> SimulatedPatient:
+    return simulate_patient(3, 1, cancer="prostate", lesions=12, counts=800e3)
+
+
+def test_the_same_seed_and_index_give_the_same_counts(patient: SimulatedPatient) -> None:
+    again = simulate_patient(3, 1, cancer="prostate", lesions=12, counts=800e3)
+    np.testing.assert_array_equal(again.counts, patient.counts)
+    np.testing.assert_array_equal(again.truth.metastasis, patient.truth.metastasis)
+
+
+def test_counts_are_those_asked_for(patient: SimulatedPatient) -> None:
+    assert patient.counts.shape == (2, 1024, 256)
+    assert patient.counts[0].sum() == pytest.approx(800e3, rel=0.01)
+    assert 0.5 < patient.counts[1].sum() / patient.counts[0].sum() < 2.0
+
+
+def test_noise_is_poisson_about_the_expected_picture(patient: SimulatedPatient) -> None:
+    expected = patient.truth.expected
+    residual = (patient.counts - expected) ** 2 / np.maximum(expected, 1e-6)
+    assert residual[expected > 2].mean() == pytest.approx(1.0, abs=0.02)
+
+
+def test_at_least_one_metastasis_can_be_seen() -> None:
+    for index in range(3):
+        seen = simulate_patient(11, index, metastasis=True)
+        assert seen.metastasis
+        assert seen.truth.masks.any()
+
+
+def test_a_patient_without_metastases_has_no_mask() -> None:
+    healthy = simulate_patient(11, 0, metastasis=False)
+    assert not healthy.metastasis
+    assert not healthy.truth.masks.any()
+    assert healthy.truth.lesions == ()
+
+
+def test_visible_lesions_obey_the_rule_and_others_have_no_mask(patient: SimulatedPatient) -> None:
+    assert len(patient.truth.lesions) == 12
+    for lesion in patient.truth.lesions:
+        for view in range(2):
+            if lesion.visible[view]:
+                assert lesion.seen_contrast[view] >= LEAST_CONTRAST
+                assert lesion.snr[view] >= LEAST_SNR
+                assert lesion.pixels[view] >= LEAST_PIXELS
+            else:
+                assert not (patient.truth.metastasis[view] == lesion.number).any()
+
+
+def test_lesions_are_in_their_region(patient: SimulatedPatient) -> None:
+    truth = patient.truth
+    near = []
+    for lesion in truth.lesions:
+        for view in range(2):
+            if not lesion.visible[view] or lesion.region == "sternum":
+                continue
+            mask = truth.metastasis[view] == lesion.number
+            near.append((truth.regions[view][mask] == REGIONS.index(lesion.region) + 1).any())
+    assert np.mean(near) > 0.7  # others lie behind a brighter bone
+
+
+def test_regions_stand_in_the_order_of_the_body(patient: SimulatedPatient) -> None:
+    posterior = patient.truth.regions[1]
+    rows = {name: np.nonzero(posterior == k + 1)[0].mean() for k, name in enumerate(REGIONS)
+            if (posterior == k + 1).sum() > 30}  # fmt: skip
+    order = ["skull", "cervical_spine", "thoracic_spine", "lumbar_spine", "sacrum", "femora"]
+    heights = [rows[name] for name in order]
+    assert heights == sorted(heights)
+
+
+@pytest.mark.parametrize("side", ["R", "L"])
+def test_sides(side: str) -> None:
+    """A right-sided lesion is left in the anterior picture and right in the posterior one."""
+    case = draw_case(5, 2, "screening", "breast", metastasis=False)
+    scene = build_scene(case)
+    rng = np.random.default_rng(0)
+    focus = None
+    while focus is None or focus.side != side:
+        focus = metastasis(rng, scene.anatomy, scene.uptake, "humeri", 30.0, 15.0)
+    acquisition = draw_acquisition(stream(5, 2, "scan"), "paper", case.body.height_mm, 1e6)
+    truth = look(dataclasses.replace(scene, lesions=[focus], findings=[]), acquisition, rng)
+    for view, left_half in enumerate((side == "R", side == "L")):
+        columns = np.nonzero(truth.masks[view])[1]
+        assert columns.size
+        assert (columns.mean() < 128) == left_half
+
+
+def test_uptake_of_a_lesion_is_the_contrast_times_that_of_its_surroundings() -> None:
+    case = draw_case(5, 2, "screening", "breast", metastasis=False)
+    scene = build_scene(case)
+    focus = metastasis(
+        np.random.default_rng(4), scene.anatomy, scene.uptake, "lumbar_spine", 40.0, 6.0
+    )
+    assert focus is not None
+    box = focus.source.slices
+    z, y, x = (int(c / scene.anatomy.voxel_mm) for c in reversed(focus.position_mm))
+    core = scene.anatomy.part[box] == scene.anatomy.part[z, y, x]
+    core &= focus.source.activity > 0.8 * focus.source.activity.max()
+    normal = scene.uptake.bone[box]
+    ratio = (focus.source.activity[core] + normal[core]).sum() / normal[core].sum()
+    assert ratio == pytest.approx(6.0, rel=0.2)
+
+
+def test_the_mask_is_the_part_above_the_stated_share_of_the_peak(
+    patient: SimulatedPatient,
+) -> None:
+    case = draw_case(5, 2, "screening", "prostate", metastasis=False)
+    scene = build_scene(case)
+    focus = metastasis(np.random.default_rng(1), scene.anatomy, scene.uptake, "pelvis", 25.0, 12.0)
+    assert focus is not None
+
+    class Flat:
+        def place(self, z: float, x: float) -> tuple[tuple[float, float], tuple[float, float]]:
+            return (z, x), (z, x)
+
+    from bonescan.simulate.camera import Patch
+
+    grid = np.hypot(*np.meshgrid(np.arange(-20, 21), np.arange(-20, 21)))
+    spot = (40 * np.exp(-(grid**2) / 2 / 3.0**2)).astype(np.float32)
+    patch = Patch(slice(0, 41), slice(0, 41), spot)
+    around = np.full((2, 41, 41), 10.0, np.float32)
+    known, numbers = judge_foci([focus], [(patch, patch)], around, Flat())  # type: ignore[arg-type]
+    expected = spot > max(PEAK_SHARE * 40, BACKGROUND_SHARE * 10)
+    np.testing.assert_array_equal(numbers[0] > 0, expected)
+    assert known[0].seen_contrast[0] == pytest.approx(4.0, rel=1e-3)
+
+
+def test_presets() -> None:
+    assert [paper_set(i) for i in (0, 89)] == [("breast", True)] * 2
+    assert [paper_set(i) for i in (90, 99)] == [("breast", False)] * 2
+    assert [paper_set(i) for i in (100, 149)] == [("prostate", True)] * 2
+    assert [paper_set(i) for i in (150, 199)] == [("prostate", False)] * 2
+    with pytest.raises(ValueError, match="preset"):
+        simulate_patient(0, 0, preset="other")  # type: ignore[arg-type]
+
+
+def test_a_second_reader_agrees_as_physicians_do() -> None:
+    rng = np.random.default_rng(0)
+    both = drawn = 0
+    for index in range(3):
+        truth = simulate_patient(21, index, metastasis=True).truth
+        for view in range(2):
+            seen = [x for x in truth.lesions if (truth.metastasis[view] == x.number).any()]
+            again = read_again(
+                [truth.metastasis[view] == x.number for x in seen],
+                [x.seen_contrast[view] / LEAST_CONTRAST for x in seen],
+                truth.benign[view],
+                rng,
+            )
+            first, second = truth.masks[view], np.any([*again, np.zeros((1024, 256), bool)], axis=0)
+            both += 2 * int((first & second).sum())
+            drawn += int(first.sum() + second.sum())
+    assert 0.55 < both / drawn < 0.85
