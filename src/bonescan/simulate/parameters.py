@@ -44,8 +44,8 @@ class BodyParameters:
         Right, left: outward turn, sideways spread, plantar flexion, bend of the knee.
     shrug_deg : (float, float)
         Right, left: raised shoulder.
-    leg_length, arm_length, shoulder_width, pelvis_width, thorax_width, thorax_depth, head_size,
-    bone_girth : float
+    leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, thorax_width, thorax_depth,
+    head_size, bone_girth : float
         Factors on the template's proportions at this height.
     bladder_ml : float
         Volume of the urinary bladder.
@@ -75,6 +75,7 @@ class BodyParameters:
     leg_length: float = 1.0
     arm_length: float = 1.0
     shoulder_width: float = 1.0
+    scapula_height: float = 1.0
     pelvis_width: float = 1.0
     thorax_width: float = 1.0
     thorax_depth: float = 1.0
@@ -154,18 +155,19 @@ class BodyParameters:
             head_nod_deg=around(-11, 6, 15),
             scoliosis_deg=around(0, 5 + 0.1 * older, 22),
             kyphosis_deg=float(abs(around(0, 4 + 0.25 * older, 28))),
-            rib_slope_deg=around(9, 4, 9),
+            rib_slope_deg=around(8, 4, 9),
             pelvic_tilt_deg=around(0, 4, 9),
             pelvic_obliquity_deg=around(0, 1.2, 3),
             table_rotation_deg=around(0, 2, 5),
             leg_rotation_deg=pair(11.0, 7.0, 4.0, 16.0),
             leg_spread_deg=pair(2.8, 1.6, 0.7, 3.6),
-            foot_flexion_deg=pair(36.0, 10.0, 4.0, 22.0),
+            foot_flexion_deg=pair(22.0, 9.0, 4.0, 18.0),
             knee_flexion_deg=pair(4.0, 3.0, 1.0, 4.0),
             shrug_deg=pair(5.0, 4.0, 1.5, 8.0),
             leg_length=around(0.985 if female else 1.0, 0.018, 0.04),
             arm_length=around(0.98 if female else 1.0, 0.018, 0.04),
             shoulder_width=around(0.95 if female else 1.0, 0.03, 0.06),
+            scapula_height=around(0.92, 0.03, 0.07),
             pelvis_width=around(1.04 if female else 1.0, 0.03, 0.06),
             thorax_width=around(0.95 if female else 1.0, 0.03, 0.07),
             thorax_depth=around(0.95 if female else 1.0, 0.05, 0.1),

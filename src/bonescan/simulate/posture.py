@@ -76,7 +76,9 @@ def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> d
     clear = float(np.clip(16.0 * (p.fatness - 1), -3.0, 11.0))
     collar, shoulder, elbow, wrist = (mirror * q for q in (COLLAR, SHOULDER, ELBOW, WRIST))
     lift = _about("y", -s * p.shrug_deg[k])
-    girdle = _hinge(trunk, collar, lift @ np.diag([size * p.shoulder_width, size, size]))
+    girdle = _hinge(
+        trunk, collar, lift @ np.diag([size * p.shoulder_width, size, size * p.scapula_height])
+    )
     upper = _about("y", -s * (p.arm_abduction_deg[k] + clear))
     length = size * p.arm_length
     arm = _hinge(girdle, shoulder, upper @ np.diag([girth, girth, length]))
@@ -154,7 +156,7 @@ def _ribs(p: BodyParameters, trunk: Move) -> Move:
     slope = np.tan(np.deg2rad(p.rib_slope_deg))
 
     def move(points: Floats) -> Floats:
-        reach = np.clip(np.abs(points[:, 0]) - 20, 0, 110)
+        reach = np.clip(np.abs(points[:, 0]) - 20, 0, 120) ** 2 / 90
         low = np.clip((points[:, 2] - 1120) / 160, 0.35, 1)
         return trunk(f32(points - np.outer(reach * low * slope, f32([0, 0, 1]))))
 

@@ -129,7 +129,7 @@ def _face(size: float) -> list[Shape]:
         ],
         -1,
     )
-    shapes += tube(arch, f32([[6.5, 10.0]]) * size, across=(0, 0, 0.001))
+    shapes += tube(arch, f32([[5.5, 9.0]]) * size, across=(0, 0, 0.001))
     shapes.append(Box((0, 66, 1626), (22, 22, 2.5)))
     shapes.append(Box((0, 62, 1650), (1.5, 26, 20), 1.0))
     shapes += tube([(0, 39, 1684), (0, 30, 1660)], [(7, 4), (9, 4)])
@@ -137,8 +137,8 @@ def _face(size: float) -> list[Shape]:
 
 
 def _mandible(size: float) -> Solid:
-    left = [(51, 122, 1628), (50, 117, 1602), (47, 106, 1580), (38, 74, 1576), (24, 48, 1569),
-            (9, 39, 1565)]  # fmt: skip
+    left = [(51, 122, 1631), (50, 117, 1605), (47, 106, 1583), (38, 74, 1579), (24, 48, 1572),
+            (9, 39, 1568)]  # fmt: skip
     body = [*((-x, y, h) for x, y, h in left), *reversed(left)]
     half = [(5, 8), (5, 15), (6, 14), (6.5, 15), (6.5, 16.5), (7, 17.5)]
     radii = f32(half + half[::-1]) * size

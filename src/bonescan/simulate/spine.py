@@ -52,7 +52,7 @@ def spine(sex: Sex) -> Piece:
 
 
 def _cervical() -> list[_Vertebra]:
-    heights = np.linspace(1602, 1512, 7)
+    heights = np.linspace(1605, 1508, 7)
     rows = []
     for k in range(7):
         depth = 141 + 12 * (k / 6) ** 1.5 - 3 * np.sin(np.pi * k / 6)
@@ -77,7 +77,7 @@ def _thoracic() -> list[_Vertebra]:
     rows = []
     knots = np.interp
     for k in range(12):
-        h = 1482 - 24.2 * k
+        h = 1485 - 24.4 * k
         y = knots(h, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 183, 157])
         rise = knots(h + 8, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 183, 157]) - y
         rows.append(
@@ -86,9 +86,9 @@ def _thoracic() -> list[_Vertebra]:
                 "thoracic",
                 (float(y), h),
                 float(np.arctan2(-rise, 8.0)),
-                17.0 + 0.62 * k,
+                17.5 + 0.64 * k,
                 13.4 + 0.46 * k,
-                9.4 + 0.12 * k,
+                9.2 + 0.12 * k,
                 (
                     float(30 + knots(k, [0, 3, 7, 11], [12, 10, 10, 8])),
                     float(knots(k, [0, 4, 8, 10, 11], [-12, -22, -22, -8, -2])),
@@ -110,9 +110,9 @@ def _lumbar() -> list[_Vertebra]:
                 "lumbar",
                 (depths[k], 1188 - 30.9 * k),
                 tilts[k],
-                24.0 + 1.0 * k,
-                19.0 + 0.3 * k,
-                12.4 + 0.2 * k,
+                25.0 + 1.0 * k,
+                19.5 + 0.3 * k,
+                11.6 + 0.1 * k,
                 (51.0, -8.0 + 2.0 * k),
                 (38.0 + (4.0 if k == 2 else 0.0), 16.0, 3.0),
             )
@@ -135,12 +135,15 @@ def _solid(v: _Vertebra, girth: float) -> Solid:
     a, b, hh = v.half_width * girth, v.half_depth * girth, v.half_height
     centre = f32([0, *v.centre])
     lumbar = v.region == "lumbar"
-    thick = {"cervical": 5.5, "thoracic": 6.4, "lumbar": 8.2}[v.region] * girth
+    thick = {"cervical": 5.5, "thoracic": 6.4, "lumbar": 8.0}[v.region] * girth
     shapes: list[Shape] = []
     if v.name != "C1":
         shapes.append(Drum(centre, (a, b), hh, _axes(v.tilt), waist=1.8 if hh > 8 else 0.8))
     else:
-        shapes += tube(_place(v, [(-18, -2, 0), (0, -11, 0), (18, -2, 0)]), 4.0)
+        shapes += tube(
+            _place(v, [(-20, 2, 1), (-13, -6, 0), (0, -11, 0), (13, -6, 0), (20, 2, 1)]),
+            [9.0, 5.5, 4.5, 5.5, 9.0],
+        )
     if v.name == "C2":
         shapes += tube(_place(v, [(0, -2, 4), (0, -3, 20)]), [6, 5])
     back = b + (17 if lumbar else 14)
@@ -153,7 +156,7 @@ def _solid(v: _Vertebra, girth: float) -> Solid:
             [(thick, thick * 1.4)] * 2,
         )
         shapes += tube(
-            _place(v, [(pillar, b + 8, 0.75 * hh), (pillar, b + 10, -0.75 * hh)]), thick * 1.25
+            _place(v, [(pillar, b + 8, 0.55 * hh), (pillar, b + 10, -0.55 * hh)]), thick * 1.15
         )
         shapes += tube(
             _place(v, [(pillar, b + 9, -0.1 * hh), (0, back + 4, -0.3 * hh)]),

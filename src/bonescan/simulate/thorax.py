@@ -62,11 +62,11 @@ def _centre_line(number: int, row: tuple[float, ...]) -> Floats:
         return curve(knots, 24)
     knots = [
         (18 if number > 1 else 20, depth, head),
-        (36, depth + 0.55 * (back_y - depth), head + 1),
-        (back_x, back_y, head - 0.15 * drop),
-        (0.3 * back_x + 0.7 * wide_x + 2, 0.58 * back_y + 0.42 * wide_y, head - 0.34 * drop),
-        (wide_x, wide_y, head - 0.54 * drop),
-        (wide_x - 0.16 * (wide_x - tip_x) - 1, 0.52 * wide_y + 0.48 * tip_y, head - 0.77 * drop),
+        (36, depth + 0.55 * (back_y - depth), head + 3),
+        (back_x, back_y, head - 0.05 * drop),
+        (0.3 * back_x + 0.7 * wide_x + 2, 0.58 * back_y + 0.42 * wide_y, head - 0.24 * drop),
+        (wide_x, wide_y, head - 0.5 * drop),
+        (wide_x - 0.16 * (wide_x - tip_x) - 1, 0.52 * wide_y + 0.48 * tip_y, head - 0.76 * drop),
         (tip_x, tip_y, tip_h),
     ]
     return curve(knots, 44)
