@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -192,7 +192,9 @@ def simulate(
         typer.Option(min=1, help="How many; the preset `paper` has its own number."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same patients.")] = 0,
-    preset: Annotated[str, typer.Option(help="paper, screening or followup.")] = "screening",
+    preset: Annotated[
+        Literal["screening", "paper", "followup"], typer.Option(help="Kind of cohort.")
+    ] = "screening",
     workers: Workers = 1,
 ) -> None:
     """Simulate patients: DICOM, Labelme marks, truth and cohort.csv."""
@@ -221,7 +223,14 @@ def prepare(
     if experiment is not None:
         settings = next(iter(load_experiment(experiment).runs.values()))
     with _progress("preparing") as report:
-        failures = prepare_cohort(cohort, out, settings.canvas, workers=workers, progress=report)
+        failures = prepare_cohort(
+            cohort,
+            out,
+            settings.canvas,
+            labels=settings.labels,
+            workers=workers,
+            progress=report,
+        )
     for line in failures:
         print(f"bonescan: {line}", file=sys.stderr)
     print(f"look at {out / 'sheets'} before you train on {out}")

@@ -131,6 +131,9 @@ class UNetSettings(Frozen):
 
     kind: Literal["unet"] = "unet"
     channels: tuple[int, ...] = (16, 32, 64, 96, 128)
+    metastasis_prior: float = Field(default=0.01, gt=0, lt=1)
+    """Odds of metastasis that the untrained head starts from. At even odds the few metastatic
+    pixels drown in false positives and an overlap loss has next to no gradient for them."""
 
 
 ModelSettings = Annotated[DoubleUNetSettings | UNetSettings, Field(discriminator="kind")]

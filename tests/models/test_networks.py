@@ -100,3 +100,12 @@ def test_onnx_under_openvino_agrees_for_any_batch(kind: str, classes: int, tmp_p
         with torch.inference_mode():
             expected = probabilities(network.eval()(x)[-1]).numpy()
         np.testing.assert_allclose(compiled(x.numpy())[0], expected, atol=1e-4)
+
+
+def test_untrained_unet_starts_from_rare_metastasis() -> None:
+    torch.manual_seed(0)
+    network = build_model(UNetSettings(channels=(8, 16), metastasis_prior=0.01), 3)
+    with torch.no_grad():
+        logits = network(torch.zeros(1, 1, 32, 32))[-1]
+    odds = (logits[:, -1:] - logits[:, :-1]).exp()
+    assert torch.allclose(odds, torch.tensor(0.01), rtol=1e-3)

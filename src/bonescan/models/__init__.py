@@ -26,7 +26,11 @@ def _double_unet(settings: DoubleUNetSettings, classes: int) -> Network:
 
 
 def _unet(settings: UNetSettings, classes: int) -> Network:
-    return UNet(classes=classes, channels=settings.channels)
+    return UNet(
+        classes=classes,
+        channels=settings.channels,
+        metastasis_prior=settings.metastasis_prior,
+    )
 
 
 BUILDERS: dict[str, Callable[[Any, int], Network]] = {

@@ -8,6 +8,7 @@ leaky ReLU, strided convolutions in place of pooling, bilinear upsampling.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -43,9 +44,15 @@ class ResidualBlock(nn.Module):
 
 
 class UNet(Network):
-    """A U-Net with one level for each of ``channels``; ``forward`` returns one output's logits."""
+    """A U-Net with one level for each of ``channels``; ``forward`` returns one output's logits.
 
-    def __init__(self, *, classes: int, channels: Sequence[int]) -> None:
+    The last class is metastasis; the head starts it at the odds ``metastasis_prior`` against each
+    other class (Lin et al., ICCV 2017, section 4.1, for the idea).
+    """
+
+    def __init__(
+        self, *, classes: int, channels: Sequence[int], metastasis_prior: float = 0.01
+    ) -> None:
         super().__init__()
         if len(channels) < 2:
             raise ValueError("a U-Net needs two levels or more; give as many channels")
@@ -60,6 +67,9 @@ class UNet(Network):
             ResidualBlock(deep + skip, skip) for deep, skip in itertools.pairwise(upwards)
         )
         self.head = nn.Conv2d(channels[0], classes, 1)
+        with torch.no_grad():
+            self.head.bias.zero_()  # type: ignore[union-attr]
+            self.head.bias[-1] = math.log(metastasis_prior)  # type: ignore[index]
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Return the logits for ``x`` (N, 1, H, W) in [0, 1]."""
