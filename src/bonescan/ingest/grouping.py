@@ -15,12 +15,18 @@ Group = tuple[NamedPicture, ...]
 Key = tuple[object, ...] | None
 
 
-def group_into_studies(pictures: Iterable[NamedPicture]) -> list[Group]:
+def group_into_studies(pictures: Iterable[NamedPicture], *, together: bool = False) -> list[Group]:
     """Group pictures with settled views.
 
     Views join first within their file, then within their series, then within their study (sites
     send one series a view), and last by the name that their files share. Each step only takes up
     what the earlier ones left alone.
+
+    Parameters
+    ----------
+    pictures : iterable of NamedPicture
+    together : bool
+        The caller says that all files are of one study, whatever their names and identifiers.
 
     Returns
     -------
@@ -29,7 +35,8 @@ def group_into_studies(pictures: Iterable[NamedPicture]) -> list[Group]:
     """
     done: list[Group] = []
     left: Sequence[NamedPicture] = tuple(pictures)
-    for key in (_by_file, _by_series, _by_study, _by_name):
+    keys = (_by_file, _by_series, _by_study, _by_name)
+    for key in (*keys, _size) if together else keys:
         pairs, left = _pairs(left, key)
         done += pairs
     done += [(picture,) for picture in left]

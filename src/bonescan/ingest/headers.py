@@ -165,7 +165,7 @@ def private_texts(dataset: Dataset, group: int, offset: int, creator: str) -> tu
         Start of the private creator's name, in upper case.
     """
     for block in range(0x10, 0x100):
-        name = text(dataset, (group, block))
+        name = text(dataset, (group, block)) if (group, block) in dataset else ""
         if name.upper().startswith(creator):
             return texts(dataset, (group, block << 8 | offset))
     return ()

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bonescan.errors import BadInput
 from bonescan.ingest.loading import load_study
 from bonescan.ingest.quality import Look
-from bonescan.ingest.sources import Failure, Study
-from bonescan.ingest.studies import FoundStudies
+from bonescan.ingest.sources import Study
 from bonescan.scan import Acquisition, Flag, Identity, Scan, View
-
-#: Column titles of `rows_of`.
-COLUMNS = ("study", "view", "recognised by", "matrix", "spacing", "counts", "body", "flags")
 
 
 @dataclass(frozen=True)
@@ -34,10 +27,12 @@ class ViewInspection:
         Which view the pixels alone speak for; None where they are unclear.
     pixel_score : float or None
         The pixels' vote, positive for posterior; None where no body was measured.
-    file, frame
-        Where it comes from; the frame counts from 1.
+    file : str
+        Name of the file that it comes from.
+    frame : int
+        Its frame, counted from 1.
     crop : tuple of int
-        (top, left, height, width) in its frame.
+        (top, left, height, width) in the frame, in pixels.
     matrix : (int, int)
         Rows and columns.
     pixel_spacing_mm : (float, float) or None
@@ -64,35 +59,43 @@ class ViewInspection:
 
 @dataclass(frozen=True)
 class Inspection:
-    """One study, or the reason why it cannot be read (``refused``, then without views)."""
+    """One study: its files, views, how it was taken, whose it is, and every doubt."""
 
     study: str
     files: tuple[str, ...]
-    views: tuple[ViewInspection, ...] = ()
-    acquisition: Acquisition | None = None
-    identity: Identity | None = None
-    flags: tuple[Flag, ...] = ()
-    refused: str | None = None
+    views: tuple[ViewInspection, ...]
+    acquisition: Acquisition
+    identity: Identity
+    flags: tuple[Flag, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and text, as `json.dumps` takes them."""
         return asdict(self)
 
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the rows of a table, (name, value), in the order of a reader's questions."""
+        rows = [("file", file) for file in self.files]
+        rows += [(view.name, _sentence(view, self.acquisition)) for view in self.views]
+        rows += _facts(self.acquisition)
+        order = ("error", "warning", "info")
+        ranked = sorted(self.flags, key=lambda flag: order.index(flag.severity))
+        return rows + [(flag.severity, f"{flag.code}: {flag.message}") for flag in ranked]
+
 
 def inspect_study(study: Study) -> Inspection:
-    """Load a study and describe it; a refusal is part of the description.
+    """Load a study and describe it.
 
     Parameters
     ----------
     study : Study
         From `find_studies`.
+
+    Raises
+    ------
+    BadInput, NotABoneScan
+        As `load_study`.
     """
-    try:
-        scan = load_study(study)
-    except BadInput as error:
-        files = tuple(str(path) for path in study.origins)
-        return Inspection(study.name, files, flags=study.flags, refused=str(error))
-    return inspect_scan(scan)
+    return inspect_scan(load_study(study))
 
 
 def inspect_scan(scan: Scan) -> Inspection:
@@ -100,23 +103,14 @@ def inspect_scan(scan: Scan) -> Inspection:
     return Inspection(
         study=scan.study,
         files=tuple(str(path) for path in scan.sources),
-        views=tuple(_view(view) for view in scan.views),
+        views=tuple(_inspect_view(view) for view in scan.views),
         acquisition=scan.acquisition,
         identity=scan.identity,
         flags=scan.flags,
     )
 
 
-def inspect_all(found: FoundStudies) -> tuple[tuple[Inspection, ...], tuple[Failure, ...]]:
-    """Describe every study found; failures are those of finding and of loading together."""
-    inspections = tuple(inspect_study(study) for study in found.studies)
-    refused = tuple(
-        Failure(Path(item.files[0]), item.refused) for item in inspections if item.refused
-    )
-    return inspections, found.failures + refused
-
-
-def _view(view: View) -> ViewInspection:
+def _inspect_view(view: View) -> ViewInspection:
     look = Look.at(view)
     spacing, outline, crop = view.pixel_spacing_mm, look.outline, view.crop
     score = look.appearance.score
@@ -133,39 +127,41 @@ def _view(view: View) -> ViewInspection:
         pixel_spacing_mm=spacing,
         total=round(float(view.counts.sum(dtype=np.float64)), 3),
         maximum=float(view.counts.max()),
-        body_height_mm=None if height is None else round(height),
+        body_height_mm=None if height is None else float(round(height)),
     )
 
 
-def rows_of(inspections: Sequence[Inspection]) -> list[tuple[str, ...]]:
-    """Return the rows of a table, one a view (or refusal), under `COLUMNS`.
-
-    A study's flags stand in the row of its first view, those that matter most first.
-    """
-    rows: list[tuple[str, ...]] = []
-    for item in inspections:
-        if item.refused:
-            rows.append((item.study, "refused", "", "", "", "", "", item.refused))
-        for number, view in enumerate(item.views):
-            shown = _flag_codes(item.flags) if number == 0 else ""
-            true_counts = item.acquisition is not None and item.acquisition.true_counts
-            rows.append((item.study if number == 0 else "", *_cells(view, true_counts), shown))
-    return rows
-
-
-def _cells(view: ViewInspection, true_counts: bool) -> tuple[str, ...]:
-    spacing = view.pixel_spacing_mm
-    return (
-        view.name,
-        view.recognised_by,
-        f"{view.matrix[0]} x {view.matrix[1]}",
-        f"{spacing[0]:.3g} x {spacing[1]:.3g} mm" if spacing else "unknown",
-        f"{view.total / 1e6:.2f} M" if true_counts else "no counts",
-        f"{view.body_height_mm / 1000:.2f} m" if view.body_height_mm else "",
-    )
+def _sentence(view: ViewInspection, acquisition: Acquisition) -> str:
+    """Say where a view comes from, what told that it is this view, and what it measures."""
+    parts = [f"{view.file} frame {view.frame}", f"recognised by {view.recognised_by}"]
+    if view.looks_like is None:
+        parts.append("pixels undecided")
+    else:
+        parts.append("pixels agree" if view.looks_like == view.name else "pixels disagree")
+    parts.append(f"{view.matrix[0]} x {view.matrix[1]}")
+    if view.pixel_spacing_mm:
+        parts.append("{:.3g} x {:.3g} mm".format(*view.pixel_spacing_mm))
+    else:
+        parts.append("spacing unknown")
+    if acquisition.true_counts:
+        parts.append(f"{view.total / 1e6:.2f} million counts")
+    parts.append(f"maximum {view.maximum:g}")
+    if view.body_height_mm:
+        parts.append(f"body {view.body_height_mm / 1000:.2f} m")
+    return ", ".join(parts)
 
 
-def _flag_codes(flags: Sequence[Flag]) -> str:
-    order = {"error": 0, "warning": 1, "info": 2}
-    ranked = sorted(flags, key=lambda flag: order[flag.severity])
-    return ", ".join(dict.fromkeys(flag.code for flag in ranked))
+def _facts(acquisition: Acquisition) -> list[tuple[str, str]]:
+    """Return what is known about the acquisition; what the source does not tell is left out."""
+    speed, seconds = acquisition.velocity_mm_s, acquisition.duration_s
+    camera = " ".join(filter(None, (acquisition.manufacturer, acquisition.camera)))
+    facts = {
+        "values": "counts" if acquisition.true_counts else "grey levels, not counts",
+        "study date": acquisition.study_date,
+        "tracer": acquisition.tracer,
+        "speed": f"{speed:.2f} mm/s ({speed * 6:.0f} cm/min)" if speed else None,
+        "duration": f"{seconds:.0f} s" if seconds else None,
+        "camera": camera,
+        "collimator": acquisition.collimator,
+    }
+    return [(name, value) for name, value in facts.items() if value]

@@ -87,7 +87,7 @@ def load_files(
     Parameters
     ----------
     files : sequence of Path
-        One or two files, or a zip.
+        One or two files, or a zip; that they belong together is taken for granted.
     name : str, optional
         The study's name, instead of the one that follows from the files.
     views : mapping from Path to view name, optional
@@ -98,7 +98,7 @@ def load_files(
     BadInput
         If a file fails, or the files are not one study.
     """
-    with find_studies(files, views=views) as found:
+    with find_studies(files, views=views, together=True) as found:
         if found.failures:
             raise BadInput(found.failures[0].reason)
         if len(found.studies) != 1:

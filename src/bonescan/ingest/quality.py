@@ -251,10 +251,10 @@ def cut_sides(counts: NDArray[np.float32], outline: Outline) -> dict[str, int]:
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     seen = counts[top:bottom, left:right]
     strips = {
-        "top": (seen[:2].mean(axis=0), top == 0),
-        "bottom": (seen[-2:].mean(axis=0), bottom == counts.shape[0]),
-        "left": (seen[:, :2].mean(axis=1), left == 0),
-        "right": (seen[:, -2:].mean(axis=1), right == counts.shape[1]),
+        "top": (seen[:3].mean(axis=0), top == 0),
+        "bottom": (seen[-3:].mean(axis=0), bottom == counts.shape[0]),
+        "left": (seen[:, :3].mean(axis=1), left == 0),
+        "right": (seen[:, -3:].mean(axis=1), right == counts.shape[1]),
     }
     window = max(3, outline.height // 60)
     cut = {}

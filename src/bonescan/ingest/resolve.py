@@ -53,13 +53,19 @@ def cut(frames: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]:
 
 
 def name_pictures(
-    sources: Sequence[SourceFile],
+    sources: Sequence[SourceFile], *, together: bool = False
 ) -> tuple[list[NamedPicture], list[Failure]]:
     """Give every picture a view.
 
     A picture that codes or text name keeps that view. Of two pictures in one file or series, the
     other one is then the other view. What is left is settled by the pixels, then by detector start
     angles that differ, and last in detector order, anterior first.
+
+    Parameters
+    ----------
+    sources : sequence of SourceFile
+    together : bool
+        All files are of one study, whatever their identifiers.
 
     Returns
     -------
@@ -73,14 +79,14 @@ def name_pictures(
     for source in sources:
         if all(picture.clue for picture in source.pictures):
             named += [_by_clue(source, picture) for picture in source.pictures]
-        elif len(source.pictures) > 1 or not source.series_uid:
+        elif len(source.pictures) > 1:
             unsettled[(source.path,)].append(source)
         else:
-            unsettled[(source.study_uid, source.series_uid)].append(source)
+            unsettled[_series_of(source, together)].append(source)
     known: dict[tuple[object, ...], ViewName] = {
-        (source.study_uid, source.series_uid): view.view
+        _series_of(view.source, together): view.view
         for view in named
-        if len((source := view.source).pictures) == 1 and source.series_uid
+        if len(view.source.pictures) == 1
     }
     for key, group in unsettled.items():
         try:
@@ -92,6 +98,13 @@ def name_pictures(
                 named += more
                 failures += broken
     return named, failures
+
+
+def _series_of(source: SourceFile, together: bool) -> tuple[object, ...]:
+    """Return what the files of one series have in common; a file without a series is alone."""
+    if together:
+        return ()
+    return (source.study_uid, source.series_uid) if source.series_uid else (source.path,)
 
 
 def _by_clue(source: SourceFile, picture: Picture) -> NamedPicture:

@@ -67,7 +67,10 @@ class _Skip(Exception):
 
 
 def find_studies(
-    paths: Sequence[Path], *, views: Mapping[Path, ViewName] | None = None
+    paths: Sequence[Path],
+    *,
+    views: Mapping[Path, ViewName] | None = None,
+    together: bool = False,
 ) -> FoundStudies:
     """Find the studies in files, folders (with subfolders) and zips.
 
@@ -80,6 +83,9 @@ def find_studies(
         DICOM files, pictures, folders or zips.
     views : mapping from Path to view name, optional
         Views that the caller knows, for files of one view each; they outrank what files say.
+    together : bool
+        The paths are one study, whatever their names and identifiers say. Two pictures that are
+        named as such always are.
 
     Returns
     -------
@@ -112,9 +118,10 @@ def find_studies(
                 failures.append(Failure(item.origin, reason_text))
         sources, notes = _without_duplicates(_without_label_pictures(sources, inputs, skipped))
         sources = _without_scatter(sources, skipped)
-        named, broken = name_pictures(sources)
+        together = together or _is_pair(sources, inputs)
+        named, broken = name_pictures(sources, together=together)
         failures += broken
-        studies = _studies(named, notes)
+        studies = _studies(group_into_studies(named, together=together), notes)
     except BaseException:
         stack.close()
         raise
@@ -235,8 +242,16 @@ def _pixel_digest(source: SourceFile) -> str:
     return hashlib.sha256(data[0] if data else b"").hexdigest()
 
 
-def _studies(named: Sequence[NamedPicture], notes: dict[Path, Flag]) -> tuple[Study, ...]:
-    groups = group_into_studies(named)
+def _is_pair(sources: Sequence[SourceFile], inputs: Sequence[InputFile]) -> bool:
+    """Tell whether all that was given are two pictures, each named by the user."""
+    return (
+        len(inputs) == len(sources) == 2
+        and all(item.named for item in inputs)
+        and all(source.kind == "picture" and len(source.pictures) == 1 for source in sources)
+    )
+
+
+def _studies(groups: Sequence[Group], notes: dict[Path, Flag]) -> tuple[Study, ...]:
     origins = [tuple(sorted({view.source.origin for view in group})) for group in groups]
     names = unique_names([study_name(paths) for paths in origins])
     return tuple(
