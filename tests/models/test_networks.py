@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from bonescan.config import ModelSettings
+from bonescan.config import ModelSettings, UNetSettings
 from bonescan.models import BUILDERS, build_model, probabilities
 from bonescan.predict.runtime import import_openvino
 from bonescan.train.export import write_onnx
