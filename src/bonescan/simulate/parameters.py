@@ -44,8 +44,8 @@ class BodyParameters:
         Right, left: outward turn, sideways spread, plantar flexion, bend of the knee.
     shrug_deg : (float, float)
         Right, left: raised shoulder.
-    leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, thorax_width, thorax_depth,
-    head_size, bone_girth : float
+    leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, thorax_width,
+    thorax_depth, head_size, bone_girth : float
         Factors on the template's proportions at this height.
     bladder_ml : float
         Volume of the urinary bladder.
@@ -147,7 +147,7 @@ class BodyParameters:
             age_years=age,
             height_mm=float(np.clip(height, *HEIGHT_MM)),
             bmi=float(np.clip(bmi, 17.5, 39.5)),
-            arm_abduction_deg=pair(5.0, 4.0, 2.0, 7.0),
+            arm_abduction_deg=pair(3.5, 3.0, 1.5, 6.0),
             elbow_flexion_deg=pair(16.0, 9.0, 4.0, 16.0),
             pronation_deg=pair(20.0, 25.0, 8.0, 50.0),
             head_turn_deg=around(0, 7, 20),

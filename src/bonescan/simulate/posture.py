@@ -73,7 +73,7 @@ def pose(parameters: BodyParameters) -> Pose:
 def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> dict[str, Move]:
     s = SIDES["RL"[k]]
     mirror = f32([s, 1, 1])
-    clear = float(np.clip(16.0 * (p.fatness - 1), -3.0, 11.0))
+    clear = float(np.clip(12.0 * (p.fatness - 1), -3.0, 8.0))
     collar, shoulder, elbow, wrist = (mirror * q for q in (COLLAR, SHOULDER, ELBOW, WRIST))
     lift = _about("y", -s * p.shrug_deg[k])
     girdle = _hinge(
@@ -82,7 +82,7 @@ def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> d
     upper = _about("y", -s * (p.arm_abduction_deg[k] + clear))
     length = size * p.arm_length
     arm = _hinge(girdle, shoulder, upper @ np.diag([girth, girth, length]))
-    lower = upper @ _about("y", s * 0.85 * p.elbow_flexion_deg[k])
+    lower = upper @ _about("y", s * (0.85 * p.elbow_flexion_deg[k] + 0.6 * clear))
     lower = lower @ _about("x", -0.25 * p.elbow_flexion_deg[k])
     bone = np.diag([girth, girth, length])
     roll = np.deg2rad(-s * p.pronation_deg[k])

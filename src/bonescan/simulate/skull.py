@@ -66,8 +66,8 @@ def _skull(face: float) -> Solid:
     cut: list[Shape] = [
         Ellipsoid((0, 156, 1626), (14, 18, 18)),
         *(Ellipsoid((31 * s, 50, 1667), (17, 26, 16)) for s in (-1, 1)),
-        *(Ellipsoid((25 * s, 62, 1640), (11, 15, 13)) for s in (-1, 1)),
-        *(Ellipsoid((8 * s, 52, 1643), (5, 22, 17)) for s in (-1, 1)),
+        *(Ellipsoid((25 * s, 62, 1640), (8.5, 13, 11)) for s in (-1, 1)),
+        *(Ellipsoid((7 * s, 52, 1643), (3.5, 20, 14)) for s in (-1, 1)),
         Ellipsoid((0, 104, 1660), (12, 9, 7)),
     ]
     return sample(add, cut)
@@ -125,11 +125,11 @@ def _face(size: float) -> list[Shape]:
         [
             27 * np.sin(np.linspace(-1.45, 1.45, 13)),
             84 - 46 * np.cos(np.linspace(-1.45, 1.45, 13)),
-            np.full(13, 1618.0),
+            np.full(13, 1617.0),
         ],
         -1,
     )
-    shapes += tube(arch, f32([[5.5, 9.0]]) * size, across=(0, 0, 0.001))
+    shapes += tube(arch, f32([[5.0, 10.0]]) * size, across=(0, 0, 0.001))
     shapes.append(Box((0, 66, 1626), (22, 22, 2.5)))
     shapes.append(Box((0, 62, 1650), (1.5, 26, 20), 1.0))
     shapes += tube([(0, 39, 1684), (0, 30, 1660)], [(7, 4), (9, 4)])
@@ -138,9 +138,9 @@ def _face(size: float) -> list[Shape]:
 
 def _mandible(size: float) -> Solid:
     left = [(51, 122, 1631), (50, 117, 1605), (47, 106, 1583), (38, 74, 1579), (24, 48, 1572),
-            (9, 39, 1568)]  # fmt: skip
+            (9, 39, 1568.5)]  # fmt: skip
     body = [*((-x, y, h) for x, y, h in left), *reversed(left)]
-    half = [(5, 8), (5, 15), (6, 14), (6.5, 15), (6.5, 16.5), (7, 17.5)]
+    half = [(5, 8), (5, 15), (6, 14), (6.5, 15), (6.5, 17), (6.6, 18.5)]
     radii = f32(half + half[::-1]) * size
     add: list[Shape] = []
     for k in range(len(body) - 1):
