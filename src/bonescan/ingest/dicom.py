@@ -184,7 +184,7 @@ def derived_flag(frames: Sequence[int]) -> Flag:
     shown = ", ".join(str(frame) for frame in frames)
     return Flag(
         "derived-frame",
-        f"frame {shown} is computed from the views (geometric mean) and is not read",
+        f"Frame {shown} is computed from the views (geometric mean) and is not read",
         "info",
     )
 
@@ -193,7 +193,7 @@ def composite_flag(count: int, rows: int, columns: int) -> Flag:
     """Say that one frame showed several bodies and was cut."""
     return Flag(
         "composite-frame",
-        f"one {rows} x {columns} frame shows {count} bodies and was cut between them",
+        f"One {rows} x {columns} frame shows {count} bodies and was cut between them",
         "info",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def load_study(study: Study) -> Scan:
         if named.source.path not in opened:
             opened[named.source.path] = _open(named.source)
     views: dict[ViewName, View] = {}
-    flags = list(study.flags)
+    flags = [*study.flags, *_picture_source(opened.values())]
     for named in study.views:
         file = opened[named.source.path]
         views[named.view] = _view(named, file)
@@ -113,22 +113,18 @@ def load_files(
 
 def _open(source: SourceFile) -> _Opened:
     if source.kind == "picture":
-        frames = pictures.decode(source.path, source.origin)
-        flag = Flag(
-            "picture-source",
-            f"{source.origin.name} is a picture: its values are grey levels, not counts",
-        )
-        return _Opened(source, replace(frames, flags=(flag, *frames.flags)), None)
+        return _Opened(source, pictures.decode(source.path, source.origin), None)
     dataset = headers.read_dataset(source.path, source.origin)
-    frames = pixels.decode(dataset, source.origin)
-    if not frames.true_counts:
-        flag = Flag(
-            "picture-source",
-            f"{source.origin.name} is a capture of a screen: its values are grey levels, "
-            "not counts",
-        )
-        frames = replace(frames, flags=(flag, *frames.flags))
-    return _Opened(source, frames, dataset)
+    return _Opened(source, pixels.decode(dataset, source.origin), dataset)
+
+
+def _picture_source(opened: Iterable[_Opened]) -> list[Flag]:
+    """Say which files are pictures or captures of a screen, whose values are not counts."""
+    names = [file.source.origin.name for file in opened if not file.frames.true_counts]
+    if not names:
+        return []
+    message = f"Values are grey levels of a picture ({', '.join(names)}), not counts"
+    return [Flag("picture-source", message)]
 
 
 def _view(named: NamedPicture, file: _Opened) -> View:

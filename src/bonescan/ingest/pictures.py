@@ -86,7 +86,7 @@ def decode(path: Path, origin: Path) -> Frames:
     lowest = float(stack.min())
     if lowest < 0:
         stack = np.maximum(stack, 0)
-        flags.append(Flag("negative-counts", f"negative values (lowest {lowest:g}) count as 0"))
+        flags.append(Flag("negative-counts", f"Negative values (lowest {lowest:g}) count as 0"))
     return turned_to_dark_air(Frames(stack, False, tuple(flags)))
 
 

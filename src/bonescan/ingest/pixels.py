@@ -117,10 +117,10 @@ def decode(dataset: Dataset, shown: Path) -> Frames:
     grey, value_flags = _to_values(grey, dataset, shown)
     flags += value_flags
     if headers.text(dataset, "LossyImageCompression") == "01":
-        message = "the pixels were compressed with loss; their values are no longer exact counts"
+        message = "The pixels were compressed with loss; their values are no longer exact counts"
         flags.append(Flag("lossy-compression", message))
     if headers.text(dataset, "BurnedInAnnotation").upper() == "YES":
-        message = "the header says that text is burned into the picture; it may be taken for uptake"
+        message = "The header says that text is burned into the picture; it may be taken for uptake"
         flags.append(Flag("burned-in-text", message))
     screen = samples > 1 or _is_screen_capture(dataset)
     frames = Frames(grey, not screen, tuple(flags))
@@ -223,7 +223,7 @@ def _to_values(
         flags.append(
             Flag(
                 "rescaled",
-                f"values are the stored ones times {slope or 1:g} plus {intercept or 0:g}, "
+                f"Values are the stored ones times {slope or 1:g} plus {intercept or 0:g}, "
                 "as the header asks",
                 "info",
             )
@@ -291,7 +291,7 @@ def turned_to_dark_air(frames: Frames, *, declared: bool = False) -> Frames:
         return frames
     flag = Flag(
         "inverted",
-        f"air is bright ({np.median(rims):g} of {top:g}), so grey values were turned over",
+        f"Air is bright ({np.median(rims):g} of {top:g}), so grey values were turned over",
         "info",
     )
     return replace(

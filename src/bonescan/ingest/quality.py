@@ -78,7 +78,7 @@ def judge(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
     looks : mapping from view name to Look
         One for each of its views.
     """
-    flags = _missing(scan) + _contradicted(scan, looks) + _velocity(scan)
+    flags = _missing(scan) + _contradicted(scan, looks) + _velocity(scan) + _no_spacing(scan)
     if scan.acquisition.true_counts:
         flags += _disagreement(scan)
     for view in scan.views:
@@ -94,7 +94,7 @@ def judge(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
 def _missing(scan: Scan) -> list[Flag]:
     present = {view.name for view in scan.views}
     return [
-        Flag("view-missing", f"there is no {name} view; what shows only there is missed")
+        Flag("view-missing", f"There is no {name} view; what shows only there is missed")
         for name in VIEW_NAMES
         if name not in present
     ]
@@ -104,7 +104,7 @@ def _guessed(view: View) -> list[Flag]:
     if view.recognised_by not in GUESSED:
         return []
     message = (
-        f"nothing written tells which view frame {view.frame} of {view.source.name} shows; "
+        f"Nothing written tells which view frame {view.frame} of {view.source.name} shows; "
         f"it is taken as {view.name} by {view.recognised_by}; check that it is"
     )
     severity: Severity = "info" if view.recognised_by == BY_OTHER else "warning"
@@ -119,7 +119,7 @@ def _contradicted(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
         if front - back < CLEAR:
             return []
         message = (
-            f"by their pixels the views look swapped (scores {front:+.2f} for the anterior, "
+            f"By their pixels the views look swapped (scores {front:+.2f} for the anterior, "
             f"{back:+.2f} for the posterior view, higher is posterior); check which is which"
         )
         return [Flag("view-contradicted", message, "error")]
@@ -128,7 +128,7 @@ def _contradicted(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
         look = looks[view.name].appearance
         if look.clear_view and look.clear_view != view.name:
             message = (
-                f"the view is {view.name} by {view.recognised_by}, but its pixels look "
+                f"The view is {view.name} by {view.recognised_by}, but its pixels look "
                 f"{look.clear_view} (score {look.score:+.2f}, positive is posterior); check it"
             )
             flags.append(Flag("view-contradicted", message))
@@ -141,7 +141,7 @@ def _counts(view: View) -> list[Flag]:
         return []
     limit = FEW_COUNTS if total >= TOO_FEW_COUNTS else TOO_FEW_COUNTS
     message = (
-        f"the {view.name} view has {total / 1e6:.2f} million counts; at {limit / 1e6:.1f} million "
+        f"The {view.name} view has {total / 1e6:.2f} million counts; at {limit / 1e6:.1f} million "
         f"the bone scan index already errs by {_BSI_ERROR[limit]:g}"
     )
     return [Flag("low-counts", message, "warning" if total >= TOO_FEW_COUNTS else "error")]
@@ -159,7 +159,7 @@ def _disagreement(scan: Scan) -> list[Flag]:
         return []
     shown = " and ".join(f"{total / 1e6:.2f}" for total in sums)
     message = (
-        f"the header states {stated / 1e6:.2f} million counts, the views hold {shown} million; "
+        f"The header states {stated / 1e6:.2f} million counts, the views hold {shown} million; "
         "the pixels may have been scaled"
     )
     return [Flag("counts-disagree", message, "info")]
@@ -170,7 +170,7 @@ def _velocity(scan: Scan) -> list[Flag]:
     if velocity is None or velocity <= USUAL_VELOCITY_MM_S:
         return []
     message = (
-        f"the table moved at {velocity:.2f} mm/s ({velocity * 6:.0f} cm/min); 10 to 15 cm/min are "
+        f"The table moved at {velocity:.2f} mm/s ({velocity * 6:.0f} cm/min); 10 to 15 cm/min are "
         "usual, and a faster scan has fewer counts and more noise"
     )
     fast = velocity > 2 * USUAL_VELOCITY_MM_S
@@ -237,7 +237,7 @@ def _clipped(view: View, outline: Outline) -> list[Flag]:
     if not cut:
         return []
     shown = ", ".join(f"{side} edge over {length} pixels" for side, length in cut.items())
-    message = f"the body of the {view.name} view is cut by the frame: {shown}"
+    message = f"The body of the {view.name} view is cut by the frame: {shown}"
     return [Flag("body-clipped", message)]
 
 
@@ -267,17 +267,24 @@ def cut_sides(counts: NDArray[np.float32], outline: Outline) -> dict[str, int]:
     return cut
 
 
+def _no_spacing(scan: Scan) -> list[Flag]:
+    names = [view.name for view in scan.views if view.pixel_spacing_mm is None]
+    if not names:
+        return []
+    message = f"No pixel spacing is known ({' and '.join(names)}), so areas are in pixels only"
+    return [Flag("no-spacing", message, "info")]
+
+
 def _spacing(view: View, outline: Outline) -> list[Flag]:
     if view.pixel_spacing_mm is None:
-        message = f"the {view.name} view has no pixel spacing, so that areas are in pixels only"
-        return [Flag("no-spacing", message, "info")]
+        return []
     height = outline.height * view.pixel_spacing_mm[0]
     cut = cut_sides(view.counts, outline)
     too_small = height < STATURE_MM[0] and not ("top" in cut or "bottom" in cut)
     if not too_small and height <= STATURE_MM[1]:
         return []
     message = (
-        f"a pixel spacing of {view.pixel_spacing_mm[0]:g} mm makes the body {height / 1000:.2f} m "
+        f"A pixel spacing of {view.pixel_spacing_mm[0]:g} mm makes the body {height / 1000:.2f} m "
         f"tall in the {view.name} view; areas in mm2 may be wrong"
     )
     return [Flag("implausible-spacing", message)]

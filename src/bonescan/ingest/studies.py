@@ -204,7 +204,7 @@ def _without_duplicates(
             if len(copies) > 1:
                 names = ", ".join(str(copy.origin) for copy in copies[1:])
                 notes[copies[0].path] = Flag(
-                    "duplicate-file", f"copies of the same object were left out: {names}", "info"
+                    "duplicate-file", f"Copies of the same object were left out: {names}", "info"
                 )
         if len(by_pixels) > 1:
             for copies in by_pixels.values():
@@ -273,7 +273,7 @@ def _repeated(group: Group, groups: Sequence[Group]) -> list[Flag]:
     if count < 2:
         return []
     message = (
-        f"its series holds {count} pictures of the same view (passes or repeats); each became a "
+        f"Its series holds {count} pictures of the same view (passes or repeats); each became a "
         "study of its own"
     )
     return [Flag("repeated-view", message, "info")]
