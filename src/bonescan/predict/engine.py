@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bonescan.errors import BadInput
 from bonescan.package import Package
+from bonescan.predict.precise import split_normalisations
 from bonescan.predict.runtime import import_openvino
 
 #: White of a canvas; the network takes grey values divided by it.
@@ -100,13 +101,32 @@ class Engine:
         return np.clip(output, 0, 1)
 
 
-@lru_cache(maxsize=8)
-def _compile(path: Path, stamp: int, threads: int | None, height: int, width: int) -> Any:
-    """Compile a network for one canvas size; ``stamp`` tells a replaced file from the old one."""
-    openvino = import_openvino()
-    core = openvino.Core()
+def compile_network(path: Path, height: int, width: int, threads: int | None = None) -> Any:
+    """Compile an ONNX network for canvases of one size, in single precision.
+
+    Parameters
+    ----------
+    path : Path
+        Takes (N, 1, H, W) float32, grey values / 255.
+    height, width : int
+        The canvas.
+    threads : int, optional
+        CPU threads; OpenVINO decides without it.
+
+    Returns
+    -------
+    openvino.CompiledModel
+        Takes one canvas, (1, 1, height, width).
+
+    Raises
+    ------
+    RuntimeError
+        From OpenVINO, if the file is no network or does not take such a canvas.
+    """
+    core = import_openvino().Core()
     model = core.read_model(path)
     model.reshape([1, 1, height, width])
+    split_normalisations(model)
     options: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
@@ -115,3 +135,9 @@ def _compile(path: Path, stamp: int, threads: int | None, height: int, width: in
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = threads
     return core.compile_model(model, "CPU", options)
+
+
+@lru_cache(maxsize=8)
+def _compile(path: Path, stamp: int, threads: int | None, height: int, width: int) -> Any:
+    """Keep compiled networks; ``stamp`` tells a replaced file from the old one."""
+    return compile_network(path, height, width, threads)
