@@ -29,7 +29,7 @@ MU_LUNG = 0.0045
 
 FWHM_PER_SIGMA = 2.354820045
 #: Scatter kernel: (sigma in mm, share). Wide tails as a mixture of Gaussians.
-SCATTER_KERNEL = ((16.0, 0.30), (38.0, 0.40), (85.0, 0.30))
+SCATTER_KERNEL = ((18.0, 0.22), (40.0, 0.40), (90.0, 0.38))
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Camera:
     posterior_gap_mm: float = 60.0
     contouring: bool = True
     table_transmission: float = 0.90
-    scatter: float = 0.26
+    scatter: float = 0.18
     background: float = 0.002
     uniformity: float = 0.006
     counts: float = 700e3
@@ -131,11 +131,22 @@ class Projector:
     camera : Camera
     slab_mm : float
         Depth over which the blur is held constant.
+    source_variance_mm2 : float
+        Variance that the volumes already carry along each axis beyond the voxel itself (bones that
+        were spread over the nearest voxels carry voxel_mm^2 / 6); the blur is that much less.
     """
 
-    def __init__(self, mu: Array, voxel_mm: float, camera: Camera, slab_mm: float = 28.0) -> None:
+    def __init__(
+        self,
+        mu: Array,
+        voxel_mm: float,
+        camera: Camera,
+        slab_mm: float = 28.0,
+        source_variance_mm2: float = 0.0,
+    ) -> None:
         self.camera = camera
         self.voxel_mm = voxel_mm
+        self._variance = voxel_mm**2 / 12 + source_variance_mm2
         depth, _, width = mu.shape[1], mu.shape[0], mu.shape[2]
         step = mu * np.float32(voxel_mm)
         path = np.cumsum(step, axis=1)
@@ -273,8 +284,8 @@ class Projector:
         return slabs
 
     def _sigma(self, distance: float) -> float:
-        """Gaussian sigma in pixels, less the width that the voxel itself brings."""
-        variance = (self.camera.fwhm_mm(distance) / FWHM_PER_SIGMA) ** 2 - self.voxel_mm**2 / 12
+        """Gaussian sigma in pixels, less the width that the volume itself brings."""
+        variance = (self.camera.fwhm_mm(distance) / FWHM_PER_SIGMA) ** 2 - self._variance
         return float(np.sqrt(max(variance, 0.25))) / self.camera.pixel_mm
 
     def _spread(self, source: Array) -> Array:

@@ -220,7 +220,8 @@ def look(scene: Scene, acquisition: Acquisition, rng: np.random.Generator) -> Tr
     for focus in scene.findings:
         if focus.density is not None:
             focus.density.add_to(mu)
-    projector = Projector(mu, anatomy.voxel_mm, camera)
+    # Bones are spread over the eight voxels around each of their cells.
+    projector = Projector(mu, anatomy.voxel_mm, camera, source_variance_mm2=anatomy.voxel_mm**2 / 6)
     activity = uptake.bone + uptake.other
     for focus in [*scene.findings, *scene.lesions]:
         focus.source.add_to(activity)

@@ -29,8 +29,8 @@ _REGION_NAMES = {
 }
 
 
-#: Soft tissue of the trunk, and of head and limbs, against its mean level.
-TRUNK_SHARE, LIMB_SHARE = 1.8, 0.75
+#: Soft tissue of abdomen, chest, and head and limbs, against its mean level.
+ABDOMEN_SHARE, CHEST_SHARE, LIMB_SHARE = 2.7, 1.1, 0.75
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.25
 
@@ -73,7 +73,7 @@ def draw_physiology(
         for name, (level, spread) in REGION_LEVELS.items()
     }
     # The skull and the appendicular skeleton each go up and down together.
-    skull, limbs = np.exp(0.30 * rng.standard_normal()), np.exp(0.18 * rng.standard_normal())
+    skull, limbs = np.exp(0.6 * rng.standard_normal()), np.exp(0.25 * rng.standard_normal())
     for name in ("skull", "mandible"):
         regions[name] *= float(skull)
     for name in ("femora", "lower legs", "forearms", "hands", "feet", "humeri", "patellae"):
@@ -281,7 +281,7 @@ def _add_larynx(activity: Array, anatomy: Anatomy, level: float, rng: np.random.
 
 
 def _richness(anatomy: Anatomy) -> Array:
-    """Soft tissue: the trunk is rich in blood, head and limbs are muscle and fat. (Z, 1, X)."""
+    """Soft tissue: the trunk is rich in blood, most of all the abdomen. (Z, 1, X)."""
     marks, shape, voxel = anatomy.landmarks, anatomy.part.shape, anatomy.voxel_mm
     hips = np.mean([marks[f"hip {side}"] for side in "RL"], axis=0)
     shoulders = np.mean([marks[f"shoulder {side}"] for side in "RL"], axis=0)
@@ -293,5 +293,7 @@ def _richness(anatomy: Anatomy) -> Array:
 
     along = step(z - shoulders[0] - 20, 20.0) * step(hips[0] - z, 40.0)
     across = step(0.95 * width - np.abs(x - hips[2]), 12.0)
-    share = LIMB_SHARE + (TRUNK_SHARE - LIMB_SHARE) * along[:, None] * across[None, :]
+    below = step(z - marks["xiphisternal joint"][0] - 40, 25.0)
+    trunk = CHEST_SHARE + (ABDOMEN_SHARE - CHEST_SHARE) * below
+    share = LIMB_SHARE + ((trunk - LIMB_SHARE) * along)[:, None] * across[None, :]
     return np.asarray(share[:, None, :], np.float32)

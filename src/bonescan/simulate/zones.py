@@ -8,27 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Uptake of a marrow cavity, as a share of that of the bone around it.
-MARROW_SHARE = 0.12
+MARROW_SHARE = 0.35
 
 #: Region of the anatomy: level, log standard deviation between patients.
 REGION_LEVELS: dict[str, tuple[float, float]] = {
-    "skull": (0.818, 0.15),
+    "skull": (0.72, 0.15),
     "mandible": (0.40, 0.20),
     "cervical": (1.27, 0.15),
-    "thoracic": (1.94, 0.08),
-    "lumbar": (1.58, 0.10),
+    "thoracic": (1.84, 0.08),
+    "lumbar": (1.47, 0.10),
     "sacrum": (0.9, 0.12),
-    "ribs": (1.31, 0.14),
-    "sternum": (2.1, 0.20),
+    "ribs": (1.51, 0.14),
+    "sternum": (3.25, 0.20),
     "clavicles": (0.45, 0.15),
     "scapulae": (0.648, 0.15),
-    "humeri": (0.38, 0.12),
+    "humeri": (0.361, 0.12),
     "forearms": (0.40, 0.15),
     "hands": (0.45, 0.25),
     "pelvis": (0.75, 0.10),
-    "femora": (0.822, 0.12),
+    "femora": (1.07, 0.12),
     "patellae": (0.45, 0.30),
-    "lower legs": (0.569, 0.15),
+    "lower legs": (0.523, 0.15),
     "feet": (0.262, 0.25),
 }
 
@@ -52,24 +52,24 @@ class Zone:
     tall: float = 1.0
 
 
-def _named(name: str, numbers: range) -> tuple[str, ...]:
-    return tuple(f"{name} {number}" for number in numbers)
+def _named(name: str, numbers: range, gap: str = " ") -> tuple[str, ...]:
+    return tuple(f"{name}{gap}{number}" for number in numbers)
 
 
 ZONES: tuple[Zone, ...] = (
-    Zone("sacroiliac joints", ("sacroiliac joint",), 15, 2.3, ("pelvis", "sacrum"), 0.25,
+    Zone("sacroiliac joints", ("sacroiliac joint",), 15, 2.7, ("pelvis", "sacrum"), 0.25,
          tall=2.2),
-    Zone("iliac spines", ("anterior superior iliac spine",), 34, 1.5, ("pelvis",), 0.3),
+    Zone("iliac spines", ("anterior superior iliac spine",), 42, 1.2, ("pelvis",), 0.3),
     Zone("iliac crests", ("iliac crest",), 26, 0.3, ("pelvis",), 0.3),
     Zone("acetabular roofs", ("acetabular roof",), 22, 0.9, ("pelvis",), 0.25),
-    Zone("hips", ("hip",), 26, 0.5, ("femora",), 0.25),
-    Zone("trochanters", ("greater trochanter",), 20, 0.4, ("femora",), 0.25),
-    Zone("ischia", ("ischial tuberosity",), 20, 0.3, ("pelvis",), 0.3),
+    Zone("hips", ("hip",), 26, 0.7, ("femora",), 0.25),
+    Zone("trochanters", ("greater trochanter",), 20, 0.5, ("femora",), 0.25),
+    Zone("ischia", ("ischial tuberosity",), 22, 0.6, ("pelvis",), 0.3),
     Zone("pubis", ("pubic symphysis",), 16, 0.3, ("pelvis",), 0.35),
     Zone("sternoclavicular joints", ("sternoclavicular joint",), 12, 0.4,
          ("sternum", "clavicles"), 0.35, 0.05),
     Zone("manubriosternal joint", ("manubriosternal joint",), 10, 0.4, ("sternum",), 0.5),
-    Zone("acromioclavicular joints", ("acromioclavicular joint",), 13, 0.5,
+    Zone("acromioclavicular joints", ("acromioclavicular joint",), 15, 0.35,
          ("scapulae", "clavicles"), 0.35, 0.10),
     Zone("acromia", ("acromion",), 16, 0.6, ("scapulae",), 0.3, 0.08),
     Zone("coracoids", ("coracoid",), 10, 0.8, ("scapulae",), 0.3),
@@ -101,9 +101,11 @@ ZONES: tuple[Zone, ...] = (
          ("skull", "mandible"), 0.5),
     Zone("jaw joints", ("temporomandibular joint",), 10, 0.6, ("skull", "mandible"), 0.4),
     Zone("upper chest", ("T1", "T2", "T3", "T4"), 26, 0.3, ("thoracic",), 0.2),
-    Zone("knee ends", ("knee",), 40, -0.42, ("femora", "lower legs"), 0.15),
+    Zone("knee ends", ("knee",), 42, -0.55, ("femora", "lower legs"), 0.15),
     Zone("manubrium", ("manubriosternal joint",), 30, -0.3, ("sternum",), 0.3),
     Zone("upper neck", ("C1", "C2", "C3"), 16, 0.25, ("cervical",), 0.3),
+    Zone("lumbar bodies", _named("L", range(1, 6), ""), 18, 0.35, ("lumbar",), 0.2),
+    Zone("thoracic bodies", _named("T", range(5, 13), ""), 14, 0.25, ("thoracic",), 0.2),
     Zone("chin", ("chin",), 14, 0.4, ("mandible",), 0.4),
 )  # fmt: skip
 
@@ -112,7 +114,7 @@ ZONES: tuple[Zone, ...] = (
 SOFT_LEVELS: dict[str, tuple[float, float]] = {
     "soft": (0.016, 0.18),
     "lung": (0.008, 0.15),
-    "kidney": (0.2, 0.40),
+    "kidney": (0.13, 0.50),
     "bladder": (0.6, 0.9),
     "liver": (0.032, 0.15),
     "heart": (0.035, 0.15),
