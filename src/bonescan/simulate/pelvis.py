@@ -24,12 +24,12 @@ HIP = (85.0, 150.0, 932.0)
 #: Upper rim of the wing from the anterior to the posterior superior spine, and the line where the
 #: wing meets the acetabular roof, the arcuate line and the sciatic notch, mm.
 _CREST = (
-    (122, 95, 1000), (138, 101, 1021), (147, 114, 1042), (145, 133, 1058), (129, 160, 1070),
-    (101, 188, 1075), (71, 210, 1067), (51, 219, 1030),
+    (122, 95, 1000), (138, 101, 1021), (147, 114, 1042), (145, 133, 1058), (130, 158, 1069),
+    (105, 185, 1075), (79, 205, 1073), (58, 218, 1054), (47, 221, 1020),
 )  # fmt: skip
 _ROOT = (
     (106, 116, 968), (104, 124, 967), (100, 134, 968), (92, 146, 972), (80, 162, 980),
-    (66, 176, 988), (56, 190, 992), (46, 210, 990),
+    (67, 175, 988), (59, 186, 993), (51, 199, 993), (45, 211, 988),
 )  # fmt: skip
 
 
@@ -55,11 +55,11 @@ def _hip_bone(sex: Sex) -> Solid:
     share = np.linspace(0, 1, 6)[:, None, None]
     wing = root * (1 - share) + crest * share
     wing += np.sin(np.pi * share) * f32([3.0, 5.0, 0.0])
-    across = np.interp(np.arange(8), [0, 1, 2, 4, 5, 6, 7], [10, 7, 4.5, 4.0, 7, 13, 15])
+    across = np.interp(np.arange(9), [0, 1, 2, 4, 5, 6, 7, 8], [10, 7, 4.5, 4, 5.5, 11, 15, 16])
     along = f32([2.6, 1.9, 1.05, 1.0, 1.35, 2.2])[:, None]
     thick = np.clip(across[None] * along, 4.0, 17.0) * g
     shapes: list[Shape] = [Sheet(wing, thick)]
-    rim = f32([8.5, 8, 7.5, 6.5, 5.5, 6, 7, 8.5]) * g
+    rim = f32([8.5, 8, 7.5, 6.5, 5.5, 5.5, 6.5, 8, 8.5]) * g
     shapes += smooth_tube(crest, rim, step=6)
     shapes += smooth_tube([(124, 98, 1004), (113, 108, 985), (107, 114, 966)], 6.5 * g)
     shapes += smooth_tube(

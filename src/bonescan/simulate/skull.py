@@ -25,7 +25,7 @@ from bonescan.simulate.shapes import (
 #: men are about 145 mm across and 182 mm long; the ICRP 110 man's skull is 145 mm across).
 VAULT_CENTRE = (0.0, 137.0, 1683.0)
 VAULT_RADII = (72.0, 96.0, 77.0)
-VAULT_THICKNESS = 7.4
+VAULT_THICKNESS = 7.8
 #: The base runs from the orbital roofs down to the occiput.
 _BASE_POINT, _BASE_NORMAL = (0.0, 40.0, 1688.0), (0.0, -0.45, -1.0)
 
@@ -66,8 +66,7 @@ def _skull(face: float) -> Solid:
     cut: list[Shape] = [
         Ellipsoid((0, 156, 1626), (14, 18, 18)),
         *(Ellipsoid((31 * s, 50, 1667), (17, 26, 16)) for s in (-1, 1)),
-        *(Ellipsoid((25 * s, 62, 1640), (8.5, 13, 11)) for s in (-1, 1)),
-        *(Ellipsoid((7 * s, 52, 1643), (3.5, 20, 14)) for s in (-1, 1)),
+        *(Ellipsoid((27 * s, 62, 1642), (9, 14, 11)) for s in (-1, 1)),
         Ellipsoid((0, 104, 1660), (12, 9, 7)),
     ]
     return sample(add, cut)
@@ -85,8 +84,8 @@ def _base() -> list[Shape]:
     ]
     shapes: list[Shape] = [Sheet(grid, 3.0)]
     for s in (-1, 1):
-        shapes += tube([(14 * s, 122, 1653), (54 * s, 148, 1647)], [7.5, 9])
-        shapes.append(Ellipsoid((54 * s, 150, 1634), (8.5, 13, 15)))
+        shapes += tube([(14 * s, 122, 1653), (54 * s, 148, 1647)], [7, 8])
+        shapes.append(Ellipsoid((52 * s, 150, 1637), (7.5, 12, 14)))
         shapes.append(Ellipsoid((13 * s, 144, 1628), (8, 12, 8)))
         shapes += tube([(14 * s, 88, 1655), (16 * s, 90, 1622)], [6, 5])
         shapes += tube([(20 * s, 90, 1668), (56 * s, 90, 1676)], [(4, 7), (4, 10)])
@@ -100,47 +99,48 @@ def _face(size: float) -> list[Shape]:
         angle = np.linspace(0, 2 * np.pi, 17)
         rim = np.stack(
             [
-                31 * s + 21 * np.cos(angle),
+                31 * s + 22 * np.cos(angle),
                 46 + 0.6 * np.abs(np.cos(angle)) * 14 + 0 * angle,
                 1667 + 19 * np.sin(angle),
             ],
             -1,
         )
-        shapes += tube(rim, 4.2 * size)
+        shapes += tube(rim, 3.4 * size)
         shapes += smooth_tube(
             [
                 (22 * s, 52, 1641),
                 (45 * s, 55, 1645),
                 (60 * s, 74, 1649),
-                (66 * s, 98, 1650),
-                (64 * s, 118, 1648),
+                (64 * s, 98, 1650),
+                (61 * s, 118, 1649),
             ],
-            f32([7, 8, 6, 3.6, 4.5]) * size,
+            f32([7, 8, 5.6, 3.2, 3.8]) * size,
         )
         shapes += tube([(51 * s, 60, 1668), (50 * s, 62, 1646)], [5 * size, 7 * size])
-        shapes.append(Box((24 * s, 62, 1636), (15, 20, 20), 5.0))
+        shapes.append(Box((23 * s, 62, 1636), (14, 19, 19), 6.0))
         shapes += tube([(13 * s, 45, 1663), (12 * s, 42, 1630)], [5 * size, 5 * size])
-        shapes.append(Shell(Ellipsoid((31 * s, 54, 1667), (21, 34, 20)), 2.5))
+        shapes.append(Shell(Ellipsoid((31 * s, 54, 1667), (21, 34, 20)), 2.0))
     arch = np.stack(
         [
             27 * np.sin(np.linspace(-1.45, 1.45, 13)),
             84 - 46 * np.cos(np.linspace(-1.45, 1.45, 13)),
-            np.full(13, 1617.0),
+            np.full(13, 1615.0),
         ],
         -1,
     )
-    shapes += tube(arch, f32([[5.0, 10.0]]) * size, across=(0, 0, 0.001))
+    shapes += tube(arch, f32([[5.0, 10.5]]) * size, across=(0, 0, 0.001))
     shapes.append(Box((0, 66, 1626), (22, 22, 2.5)))
-    shapes.append(Box((0, 62, 1650), (1.5, 26, 20), 1.0))
+    shapes += [Box((6 * s, 60, 1644), (1.6, 22, 16), 1.0) for s in (-1, 1)]
+    shapes.append(Box((0, 60, 1646), (1.5, 26, 20), 1.0))
     shapes += tube([(0, 39, 1684), (0, 30, 1660)], [(7, 4), (9, 4)])
     return shapes
 
 
 def _mandible(size: float) -> Solid:
-    left = [(51, 122, 1631), (50, 117, 1605), (47, 106, 1583), (38, 74, 1579), (24, 48, 1572),
-            (9, 39, 1568.5)]  # fmt: skip
+    left = [(51, 122, 1631), (50, 117, 1605), (47, 106, 1583), (38, 74, 1579), (24, 48, 1573),
+            (9, 39, 1570)]  # fmt: skip
     body = [*((-x, y, h) for x, y, h in left), *reversed(left)]
-    half = [(5, 8), (5, 15), (6, 14), (6.5, 15), (6.5, 17), (6.6, 18.5)]
+    half = [(5, 8), (5, 15), (6, 14), (6.2, 16), (6.2, 19), (6.2, 21)]
     radii = f32(half + half[::-1]) * size
     add: list[Shape] = []
     for k in range(len(body) - 1):
