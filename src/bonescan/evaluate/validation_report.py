@@ -185,8 +185,9 @@ def _remarks(found: Validation) -> list[str]:
             f"{bare} studies have metastases by the table but none drawn: they count for the "
             "patient AUC only."
         )
-    if "simulat" in found.card.training.description.lower():
-        remarks.append("The model was trained on simulated patients only.")
+    description = found.card.training.description
+    if "simulat" in description.lower():
+        remarks.append(f"The model was trained on simulated patients: {description}.")
     return remarks
 
 

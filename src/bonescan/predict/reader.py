@@ -154,8 +154,8 @@ def _model_flags(card: Card) -> list[Flag]:
     return [
         Flag(
             "model-simulated-training",
-            f"The model {card.name} {card.version} was trained on simulated patients only; "
-            "how it does on real ones has not been shown.",
+            f"The model {card.name} {card.version} was trained on simulated patients "
+            f"({card.training.description}); how it does on real ones has not been shown.",
         )
     ]
 
