@@ -8,6 +8,7 @@ import pytest
 from bonescan.simulate.camera import (
     MU_WATER,
     Camera,
+    Motion,
     Projector,
     acquire,
     overlap_matrix,
@@ -133,6 +134,18 @@ def test_counts_are_poisson() -> None:
     assert counts.dtype == np.uint16
     assert counts.mean() == pytest.approx(7.0, abs=0.1)
     assert counts.var() / counts.mean() == pytest.approx(1.0, abs=0.03)
+
+
+def test_motion_moves_its_share_and_keeps_the_counts() -> None:
+    views = np.zeros((2, 200, 64), np.float32)
+    views[:, 50, 30] = 100
+    views[:, 150, 30] = 100
+    moved = Motion("head motion", 0, 100, (0.0, 5.0), 0.4).apply(views)
+    assert moved.sum() == pytest.approx(views.sum(), rel=1e-4)
+    assert moved[0, 50, 30] == pytest.approx(60, rel=1e-3)
+    assert moved[0, 50, 35] == pytest.approx(40, rel=1e-3)
+    assert moved[1, 50, 25] == pytest.approx(40, rel=1e-3)
+    np.testing.assert_allclose(moved[:, 120:], views[:, 120:], atol=1e-3)
 
 
 def test_resampling_keeps_what_lies_in_the_field() -> None:

@@ -178,6 +178,7 @@ def truth_record(patient: SimulatedPatient) -> dict[str, Any]:
         "vendor": acquisition.vendor.key,
         "camera": asdict(acquisition.camera),
         "velocity_mm_s": acquisition.velocity_mm_s,
+        "motion": asdict(acquisition.motion) if acquisition.motion is not None else None,
     }
 
 

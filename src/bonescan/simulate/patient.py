@@ -228,6 +228,8 @@ def look(scene: Scene, acquisition: Acquisition, rng: np.random.Generator) -> Tr
     np.maximum(activity, 0, out=activity)
     sensitivity = uniformity(camera, rng)
     total = projector.project(activity).total * sensitivity
+    if acquisition.motion is not None:
+        total = acquisition.motion.apply(total)
     scale = camera.counts / float(total[0].sum())
     expected = (scale * total + camera.background).astype(np.float32)
     lesions = _seen(scene.lesions, projector, scale)

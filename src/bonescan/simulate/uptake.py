@@ -286,14 +286,14 @@ def _richness(anatomy: Anatomy) -> Array:
     hips = np.mean([marks[f"hip {side}"] for side in "RL"], axis=0)
     shoulders = np.mean([marks[f"shoulder {side}"] for side in "RL"], axis=0)
     width = abs(marks["shoulder L"][2] - marks["shoulder R"][2]) / 2
-    z, x = ((np.arange(shape[axis]) + 0.5) * voxel for axis in (0, 2))
+    z, x = ((np.arange(shape[axis], dtype=np.float64) + 0.5) * voxel for axis in (0, 2))
 
     def step(values: NDArray[np.float64], softness: float) -> NDArray[np.float64]:
         return np.asarray(1 / (1 + np.exp(np.clip(-values / softness, -30, 30))))
 
-    along = step(z - shoulders[0] - 20, 20.0) * step(hips[0] - z, 40.0)
-    across = step(0.95 * width - np.abs(x - hips[2]), 12.0)
-    below = step(z - marks["xiphisternal joint"][0] - 40, 25.0)
+    along = step(z - float(shoulders[0]) - 20, 20.0) * step(float(hips[0]) - z, 40.0)
+    across = step(0.95 * width - np.abs(x - float(hips[2])), 12.0)
+    below = step(z - (marks["xiphisternal joint"][0] + 40), 25.0)
     trunk = CHEST_SHARE + (ABDOMEN_SHARE - CHEST_SHARE) * below
     share = LIMB_SHARE + ((trunk - LIMB_SHARE) * along)[:, None] * across[None, :]
     return np.asarray(share[:, None, :], np.float32)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from bonescan.simulate.camera import LEGP, LEHR, Camera, Collimator
+from bonescan.simulate.camera import LEGP, LEHR, Camera, Collimator, Motion
 
 ViewHint = Literal["code", "legacy code", "code without meaning", "private text", "none"]
 
@@ -92,11 +92,12 @@ COUNTS_RANGE = (200e3, 3600e3)
 
 @dataclass(frozen=True)
 class Acquisition:
-    """A camera of a vendor, set up for one scan. ``velocity_mm_s`` is the table's."""
+    """A camera of a vendor, set up for one scan; ``velocity_mm_s`` is the table's."""
 
     vendor: Vendor
     camera: Camera
     velocity_mm_s: float
+    motion: Motion | None = None
 
 
 def draw_acquisition(
@@ -126,4 +127,18 @@ def draw_acquisition(
     )
     if counts is not None:
         camera = replace(camera, counts=counts)
-    return Acquisition(vendor, camera, float(rng.uniform(*vendor.velocity_mm_s)))
+    velocity = float(rng.uniform(*vendor.velocity_mm_s))
+    return Acquisition(vendor, camera, velocity, _draw_motion(rng, camera, height_mm))
+
+
+def _draw_motion(rng: np.random.Generator, camera: Camera, height_mm: float) -> Motion | None:
+    """Now and then the head turns, or a shoulder twitches, while it is scanned."""
+    chance, share = rng.random(), rng.uniform(0.2, 0.5)
+    rows, columns = rng.normal(0, 1.0), rng.normal(0, 4.0)
+    if chance > 0.065:
+        return None
+    name = "head motion" if chance < 0.04 else "shoulder motion"
+    upper, lower = (0.0, 0.135) if name == "head motion" else (0.14, 0.22)
+    first, last = (round((camera.top_mm + s * height_mm) / camera.pixel_mm) for s in (upper, lower))
+    first = 0 if name == "head motion" else first
+    return Motion(name, first, last, (float(rows), float(columns)), float(share))
