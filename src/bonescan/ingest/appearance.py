@@ -30,6 +30,9 @@ _MIDLINE, _FLANKS = 0.02, (0.035, 0.08)
 #: which scatter by 6 %. They give the scale where the frame cuts the head or the feet off.
 _BREADTH, _SHOULDER = 0.296, 0.149
 
+#: A picture that shows air in more of the body's rows is too hard to be measured.
+_BROKEN_ROWS = 0.1
+
 #: Weight of the pelvic ratio beside the thoracic one, and the score that lies between the views.
 _PELVIC_WEIGHT, _MIDDLE = 0.25, -0.1
 
@@ -74,7 +77,7 @@ def appearance_of(grey: NDArray[Any], outline: Outline | None = None) -> Appeara
         The body's outline, where the caller has it already.
     """
     outline = outline or outline_of(grey)
-    if outline is None or not outline.looks_like_a_body:
+    if outline is None or not outline.looks_like_a_body or outline.broken_rows > _BROKEN_ROWS:
         return Appearance(None)
     crown, height = _scale(outline, grey.shape[0])
     first = max(0, crown)

@@ -253,7 +253,7 @@ def _ge_spacing(dataset: Dataset) -> tuple[float, ...]:
     return spacing if square else ()
 
 
-def acquisition_of(dataset: Dataset, frame: int, *, true_counts: bool) -> Acquisition:
+def acquisition_of(dataset: Dataset, frame: int) -> Acquisition:
     """Return how the scan was taken, as far as the header tells."""
     detector = views.detector_item(dataset, frame)
     milliseconds = headers.positive(dataset, "ActualFrameDuration")
@@ -271,7 +271,6 @@ def acquisition_of(dataset: Dataset, frame: int, *, true_counts: bool) -> Acquis
         or headers.text(dataset, "AcquisitionDate")
         or headers.text(dataset, "SeriesDate")
         or None,
-        true_counts=true_counts,
     )
 
 

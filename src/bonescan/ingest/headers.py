@@ -107,13 +107,15 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
 
 
 def texts(dataset: Dataset, key: str | int | tuple[int, int]) -> tuple[str, ...]:
-    r"""Return an element's values as stripped text, split at backslashes.
+    r"""Return an element's values as stripped text, split at backslashes; a sequence has none.
 
     An element of unknown type (UN), as private ones become on their way through archives, is
     decoded as Latin-1.
     """
     found: list[str] = []
     for value in values(dataset, key):
+        if isinstance(value, Dataset):
+            continue
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         found += [part.strip(" \x00\t\r\n") for part in text.split("\\")]
     return tuple(found) if any(found) else ()

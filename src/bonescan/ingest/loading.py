@@ -59,13 +59,14 @@ def load_study(study: Study) -> Scan:
         file = opened[named.source.path]
         views[named.view] = _view(named, file)
         flags += file.frames.flags
+    true_counts = all(item.frames.true_counts for item in opened.values())
     first = study.views[0]
     file = opened[first.source.path]
     scan = Scan(
         study=study.name,
         anterior=views.get("anterior"),
         posterior=views.get("posterior"),
-        acquisition=_acquisition(first, file),
+        acquisition=replace(_acquisition(first, file), true_counts=true_counts),
         identity=dicom.identity_of(file.dataset) if file.dataset is not None else Identity(),
         sources=study.origins,
     )
@@ -150,7 +151,5 @@ def _view(named: NamedPicture, file: _Opened) -> View:
 
 def _acquisition(named: NamedPicture, file: _Opened) -> Acquisition:
     if file.dataset is None:
-        return Acquisition(true_counts=False)
-    return dicom.acquisition_of(
-        file.dataset, named.picture.frame, true_counts=file.frames.true_counts
-    )
+        return Acquisition()
+    return dicom.acquisition_of(file.dataset, named.picture.frame)
