@@ -31,7 +31,7 @@ from bonescan.package import (
     sha256_of,
     write_card,
 )
-from bonescan.predict.runtime import import_openvino
+from bonescan.predict.engine import compile_network
 from bonescan.train.checkpoints import on_cpu
 from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import STEPS, Predictions
@@ -152,10 +152,9 @@ def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
         )
     with torch.inference_mode():
         expected = wrapped(x).numpy()
-    compiled = (
-        import_openvino().Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    )
-    difference = float(np.abs(compiled(x.numpy())[0] - expected).max())
+    compiled = compile_network(path, *size)
+    found = np.concatenate([compiled(canvas[None])[0] for canvas in x.numpy()])
+    difference = float(np.abs(found - expected).max())
     if not difference <= TOLERANCE:
         raise BonescanError(
             f"{path}: probabilities differ by {difference:.2g} from the trained network's; "
