@@ -315,6 +315,9 @@ def _validate(model: Path | None, cohort: Path, out: Path) -> None:
             Package.load(model or SHIPPED_MODEL), cohort, out, progress=report
         )
     print(summary)
+    for line in summary.problems:
+        print(f"bonescan: {line}", file=sys.stderr)
+    raise typer.Exit(1 if summary.problems else 0)
 
 
 @app.command()
