@@ -50,6 +50,9 @@ BURDENS: dict[str, tuple[float, int, int]] = {
     "superscan": (0.07, 60, 110),
 }
 
+#: Log growth of the lesions of a burden: late disease is large, and runs together.
+GROWTH = {"many": 0.15, "superscan": 0.45}
+
 SIZE_MM = (5.0, 80.0)
 CONTRAST = (1.3, 15.0)
 #: Largest lesion that fits a region, mm.
@@ -116,7 +119,7 @@ def draw_metastases(
     chances = chances * np.exp(0.6 * rng.standard_normal(len(chances)))
     chances /= chances.sum()
     warmth = 0.22 * rng.standard_normal()
-    growth = 0.18 * rng.standard_normal() + (0.15 if spread.burden in ("many",) else 0.0)
+    growth = 0.18 * rng.standard_normal() + GROWTH.get(spread.burden, 0.0)
     foci = []
     for number, child in enumerate(rng.spawn(spread.lesions), start=1):
         region = names[int(child.choice(len(names), p=chances))]

@@ -4,8 +4,8 @@ The rule, on noise-free pictures. For a focus, c is its own primary counts per p
 attenuation and blur, and b what the picture would show without any metastasis (for benign
 findings: without any finding). A focus is *visible* in a view where
 
-- its contrast max(c / b) is at least 0.25,
-- it stands out of the Poisson noise: over its mask, sum(c) / sqrt(sum(b + c)) is at least 4.5, and
+- its contrast max(c / b) is at least 0.35,
+- it stands out of the Poisson noise: over its mask, sum(c) / sqrt(sum(b + c)) is at least 5, and
 - its mask has 6 pixels or more.
 
 Its mask is the part connected to the peak of c where ``c > max(0.4 max(c), 0.15 b)``, holes
@@ -24,8 +24,8 @@ from scipy import ndimage
 from bonescan.simulate.camera import Patch, Projector
 from bonescan.simulate.sources import Array, Focus
 
-LEAST_CONTRAST = 0.25
-LEAST_SNR = 4.5
+LEAST_CONTRAST = 0.35
+LEAST_SNR = 5.0
 LEAST_PIXELS = 6
 PEAK_SHARE = 0.4
 BACKGROUND_SHARE = 0.15
