@@ -32,7 +32,7 @@ def main() -> None:
     from bonescan.errors import BonescanError
 
     try:
-        app()
+        app(prog_name="bonescan")
     except BonescanError as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -77,7 +77,7 @@ def _progress(what: str) -> Iterator[Progress]:
 
 # --- reading ------------------------------------------------------------------------------------
 
-Paths = Annotated[list[Path], typer.Argument(help="DICOM files, folders, zips or pictures.")]
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="DICOM files, folders, zips or pictures.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
 
 
@@ -239,7 +239,7 @@ def prepare(
 
 # --- training and evaluation --------------------------------------------------------------------
 
-ExperimentFile = Annotated[Path, typer.Argument(help="Experiment file (TOML).")]
+ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file (TOML).")]
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="A.B=C", help="Override a setting of every run.")
 ]
