@@ -62,6 +62,12 @@ def test_detector_items_are_by_detector_not_by_frame(nm, save, front, back, tmp_
     assert "view-contradicted" not in codes_of(scan)
 
 
+def test_as_many_detectors_as_frames_need_no_vector(nm, save, front, back, tmp_path):
+    dataset = nm([back, front], codes=[POSTERIOR, ANTERIOR], DetectorVector=None)
+    scan = load_files([save(dataset, tmp_path / "a.dcm")])
+    assert (scan.posterior.frame, scan.posterior.recognised_by) == (1, "view code")
+
+
 def test_photopeak_frames_are_chosen(nm, save, front, back, energy_windows, tmp_path):
     scatter = np.ones_like(front)
     dataset = nm(

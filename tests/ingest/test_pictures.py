@@ -71,6 +71,14 @@ def test_two_named_pictures_without_views_in_their_names(grey, tmp_path):
     assert "view-guessed" in codes_of(scan)
 
 
+def test_views_of_two_patients_named_together_stay_apart(grey, tmp_path):
+    paths = [tmp_path / "0001_ANT.png", tmp_path / "0002_POST.png"]
+    for path, picture in zip(paths, grey.values(), strict=True):
+        Image.fromarray(picture).save(path)
+    with find_studies(paths) as found:
+        assert [study.name for study in found.studies] == ["0001_ANT", "0002_POST"]
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_depths(front, tmp_path, dtype, suffix):

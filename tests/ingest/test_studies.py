@@ -322,6 +322,14 @@ def test_encrypted_zip(tmp_path):
     assert "encrypted" in summary([path])[1][0]
 
 
+def test_zip_in_a_zip(dicom_bytes, tmp_path):
+    inner = packed(tmp_path / "inner.zip", {"a.dcm": dicom_bytes}).read_bytes()
+    path = packed(tmp_path / "outer.zip", {"inner.zip": inner, "b.dcm": dicom_bytes})
+    studies, (reason,) = summary([path])
+    assert list(studies) == ["b"]
+    assert "a zip inside a zip" in reason
+
+
 def test_damaged_zip(dicom_bytes, tmp_path):
     path = packed(tmp_path / "cut.zip", {"a.dcm": dicom_bytes})
     path.write_bytes(path.read_bytes()[:2000])

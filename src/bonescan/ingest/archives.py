@@ -74,7 +74,7 @@ def _below(path: Path, stack: ExitStack, failures: list[Failure]) -> Iterator[In
         if not files:
             raise BadInput(f"{path}: the folder holds no files; give the folder of a study")
         for file in files:
-            if _is_zip(file):
+            if is_zip(file):
                 try:
                     yield from _unpacked(file, file, stack)
                 except BadInput as error:
@@ -85,7 +85,7 @@ def _below(path: Path, stack: ExitStack, failures: list[Failure]) -> Iterator[In
         raise BadInput(f"{path}: no such file or folder; check the path")
     elif not path.is_file():
         raise BadInput(f"{path}: neither a file nor a folder; give a study's file")
-    elif _is_zip(path):
+    elif is_zip(path):
         yield from _unpacked(path, path, stack)
     else:
         yield InputFile(path, path, named=True)
@@ -98,7 +98,8 @@ def _is_wanted(path: Path, root: Path) -> bool:
     )
 
 
-def _is_zip(path: Path) -> bool:
+def is_zip(path: Path) -> bool:
+    """Tell from its first bytes whether a file is a zip."""
     try:
         with path.open("rb") as file:
             return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")

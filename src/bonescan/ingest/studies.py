@@ -13,7 +13,7 @@ from typing import Self
 
 from bonescan.errors import BadInput, NotABoneScan
 from bonescan.ingest import dicom, headers, pictures
-from bonescan.ingest.archives import InputFile, collect
+from bonescan.ingest.archives import InputFile, collect, is_zip
 from bonescan.ingest.grouping import Group, group_into_studies
 from bonescan.ingest.naming import study_name, unique_names
 from bonescan.ingest.resolve import name_pictures
@@ -85,7 +85,7 @@ def find_studies(
         Views that the caller knows, for files of one view each; they outrank what files say.
     together : bool
         The paths are one study, whatever their names and identifiers say. Two pictures that are
-        named as such always are.
+        named as such, and whose names tell no view, always are.
 
     Returns
     -------
@@ -142,6 +142,8 @@ def _describe(item: InputFile) -> SourceFile:
         if item.named or path.suffix.lower() in _CLAIMS:
             raise BadInput(f"{origin}: the file is empty; export the study again")
         raise _Skip(f"{origin}: empty file")
+    if is_zip(path):
+        raise BadInput(f"{origin}: a zip inside a zip; unpack the outer one first")
     if headers.looks_like_dicom(path):
         return dicom.describe(path, origin)
     if pictures.looks_like_picture(path):
@@ -243,11 +245,12 @@ def _pixel_digest(source: SourceFile) -> str:
 
 
 def _is_pair(sources: Sequence[SourceFile], inputs: Sequence[InputFile]) -> bool:
-    """Tell whether all that was given are two pictures, each named by the user."""
-    return (
-        len(inputs) == len(sources) == 2
-        and all(item.named for item in inputs)
-        and all(source.kind == "picture" and len(source.pictures) == 1 for source in sources)
+    """Tell whether all that was given are two pictures whose names tell no view."""
+    if not len(inputs) == len(sources) == 2 or not all(item.named for item in inputs):
+        return False
+    return all(
+        source.kind == "picture" and len(source.pictures) == 1 and not source.pictures[0].clue
+        for source in sources
     )
 
 

@@ -178,16 +178,20 @@ def detector_item(dataset: Dataset, frame: int) -> Dataset:
 
 
 def detector_of(dataset: Dataset, frame: int) -> int | None:
-    """Return the Detector Vector's value of a frame; where the vector is unusable, None.
+    """Return the detector of a frame from the Detector Vector; None where that is unusable.
 
-    A single detector needs no vector.
+    Without a vector a single detector serves all frames, and as many detectors as frames serve one
+    frame each.
     """
     vector = headers.numbers(dataset, "DetectorVector")
     if len(vector) >= frame:
         return int(vector[frame - 1])
-    if len(headers.items(dataset, "DetectorInformationSequence")) == 1:
+    detectors = len(headers.items(dataset, "DetectorInformationSequence"))
+    if vector or detectors == 0:
+        return None
+    if detectors == 1:
         return 1
-    return None
+    return frame if detectors == headers.number(dataset, "NumberOfFrames") else None
 
 
 def start_angle_view(angle: float | None) -> ViewName | None:
