@@ -212,6 +212,10 @@ class Training(Frozen):
     average_decay: float = Field(default=0.0, ge=0, lt=1)
     """Exponential moving average of the weights, used for validation and export; 0 is off."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    positives_first: int = Field(default=0, ge=0)
+    """Epochs at the start that see only cases with metastasis (not in the paper).
+
+    Many cases without any, before anything is learned, teach the network to mark nothing."""
     collapse_epochs: int = Field(default=20, ge=1)
     """Say so when nothing has been predicted as metastasis for this many validations in a row."""
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from bonescan.config import Settings
+from bonescan.config import NoMask, Settings
 from bonescan.errors import BadInput, BadSettings, BonescanError
 from bonescan.prepare import PreparedData
 from bonescan.train import checkpoints, loop
+from bonescan.train.dataset import make_example
 from bonescan.train.folder import RunFolder
-from bonescan.train.loop import Progress, keep_best, watch_for_collapse
+from bonescan.train.loop import Progress, examples_of_epoch, keep_best, watch_for_collapse
 from bonescan.train.runs import chosen_network, train_fold
 from bonescan.train.watch import Record, Silent
 
@@ -125,8 +126,9 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from bonescan.config import Settings
+from bonescan.config import NoMask, Settings
 from bonescan.prepare import PreparedData
+from bonescan.train.dataset import make_example
 from bonescan.train.folder import RunFolder
 from bonescan.train.runs import train_fold
 data, settings, folder = map(Path, sys.argv[1:])
@@ -143,15 +145,15 @@ def start(data: Path, settings: Path, folder: Path) -> subprocess.Popen[bytes]:
 def test_kill_9_at_any_moment_changes_nothing(
     tiny_data: PreparedData, settings_of: SettingsOf, tmp_path: Path
 ) -> None:
-    settings = settings_of(**{**STATEFUL, "training": {"average_decay": 0.9, "epochs": 150}})
+    settings = settings_of(**{**STATEFUL, "training": {"average_decay": 0.9, "epochs": 60}})
     path = tmp_path / "settings.json"
     path.write_text(settings.model_dump_json())
     process = start(tiny_data.folder, path, tmp_path / "whole")
-    assert process.wait(timeout=100) == 0
+    assert process.wait(timeout=300) == 0
     whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
 
     killed = 0
-    for lines in (1, 40, 90):
+    for lines in (1, 15, 35):
         process = start(tiny_data.folder, path, cut.path)
         while process.poll() is None:
             if cut.metrics.exists() and len(cut.metrics.read_text().splitlines()) >= lines:
@@ -159,10 +161,10 @@ def test_kill_9_at_any_moment_changes_nothing(
                 killed += process.wait() == -signal.SIGKILL
                 break
             time.sleep(0.002)
-        assert len(metrics(cut)) < 150
+        assert len(metrics(cut)) < 60
     assert killed == 3
     assert not cut.is_done
-    assert start(tiny_data.folder, path, cut.path).wait(timeout=100) == 0
+    assert start(tiny_data.folder, path, cut.path).wait(timeout=300) == 0
     assert cut.metrics.read_bytes() == whole.metrics.read_bytes()
     assert not list(cut.path.glob("*.part"))
 
@@ -272,6 +274,17 @@ def test_the_average_is_what_is_judged_and_kept(
     name = "head.weight"
     assert torch.equal(network.state_dict()[name], state["average"][name])
     assert not torch.equal(state["average"][name], state["network"][name])
+
+
+def test_the_first_epochs_may_see_positives_only(
+    tiny_data: PreparedData, settings_of: SettingsOf
+) -> None:
+    training = settings_of(training={"positives_first": 2}).training
+    train = [make_example(case, NoMask()) for case in tiny_data.cases]
+    for epoch, sets in enumerate([{"D1"}, {"D1"}, {"D1", "D2", "D4"}]):
+        assert {one.set for one in examples_of_epoch(train, epoch, training)} == sets
+    healthy = [one for one in train if one.set != "D1"]
+    assert examples_of_epoch(healthy, 0, training) == healthy
 
 
 def test_a_canvas_that_the_network_cannot_take_is_refused(

@@ -33,6 +33,8 @@ class Example:
         Class index of each pixel; for binary training 1 is metastasis and 0 is not.
     counts_per_grey : (float, float)
         Counts behind one grey value in the left and in the right half.
+    has_metastasis : bool
+        Whether any pixel is metastasis.
     """
 
     study: str
@@ -41,6 +43,7 @@ class Example:
     grey: NDArray[np.float32]
     target: NDArray[np.uint8]
     counts_per_grey: tuple[float, float] = (1.0, 1.0)
+    has_metastasis: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,18 @@ def make_example(case: PreparedCase, mask: MaskSettings) -> Example:
 
     A canvas reduced by r averages r x r pixels, each of its counts times the view's gain.
     """
-    grey = case.grey
+    grey, metastasis = case.grey, case.metastasis
     reduce = case.record.reduce
-    target = label_map(grey, case.metastasis, mask, reduce=reduce).classes
     anterior, posterior = (reduce**2 / case.gains.get(view, 1.0) for view in VIEW_NAMES)
-    return Example(case.study, case.patient, case.set, grey, target, (anterior, posterior))
+    return Example(
+        study=case.study,
+        patient=case.patient,
+        set=case.set,
+        grey=grey,
+        target=label_map(grey, metastasis, mask, reduce=reduce).classes,
+        counts_per_grey=(anterior, posterior),
+        has_metastasis=bool(metastasis.any()),
+    )
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,8 @@ def fit(
     while progress.epoch < training.epochs:
         record: Record = {"epoch": progress.epoch + 1}
         record["learning_rate"] = set_learning_rate(learner, settings.optimiser, progress, training)
-        record["loss"] = train_epoch(learner, settings, train, progress, watcher)
+        examples = examples_of_epoch(train, progress.epoch, training)
+        record["loss"] = train_epoch(learner, settings, examples, progress, watcher)
         if record["epoch"] % training.validate_every == 0 or record["epoch"] == training.epochs:
             record |= validate(learner, settings, validation)
             watch_for_collapse(record, progress, training.collapse_epochs, watcher)
@@ -172,6 +173,16 @@ def fit(
         write_metrics(folder, progress)
         watcher.epoch(record, training.epochs)
     return learner
+
+
+def examples_of_epoch(
+    train: Sequence[Example], epoch: int, training: Training
+) -> Sequence[Example]:
+    """Return what an epoch, counted from 0, sees: at first perhaps only cases with metastasis."""
+    if epoch >= training.positives_first:
+        return train
+    positive = [example for example in train if example.has_metastasis]
+    return positive if len(positive) > 1 else train
 
 
 def train_epoch(
