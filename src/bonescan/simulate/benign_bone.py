@@ -31,7 +31,7 @@ def degenerative_joints(rng: np.random.Generator, patient: Patient) -> list[Focu
     """Shoulders, knees, hips, feet, hands and the sternoclavicular joints."""
     sites = (
         ("acromioclavicular joint", 3.0, (10, 18)), ("glenohumeral joint", 2.0, (14, 26)),
-        ("sternoclavicular joint", 2.0, (9, 16)), ("knee medial", 4.0, (14, 32)),
+        ("sternoclavicular joint", 2.0, (9, 16)), ("knee medial", 2.5, (14, 32)),
         ("knee lateral", 2.0, (12, 26)), ("patella", 2.0, (14, 26)), ("hip", 1.0, (14, 28)),
         ("ankle", 1.5, (12, 24)), ("midfoot", 2.0, (10, 20)),
         ("metatarsophalangeal joint 1", 3.0, (8, 16)), ("wrist", 1.5, (10, 18)),

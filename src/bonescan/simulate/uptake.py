@@ -30,7 +30,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, and head and limbs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, LIMB_SHARE = 2.7, 1.1, 0.75
+ABDOMEN_SHARE, CHEST_SHARE, LIMB_SHARE = 2.4, 1.05, 0.72
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.25
 

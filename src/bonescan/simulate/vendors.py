@@ -34,7 +34,7 @@ class Vendor:
     velocity_mm_s: tuple[float, float]
     window_kev: tuple[float, float]
     collimators: tuple[Collimator, ...] = (LEHR,)
-    intrinsic_fwhm_mm: float = 3.8
+    intrinsic_fwhm_mm: float = 3.5
     view_hint: ViewHint = "code"
     posterior_first: bool = False
     technique: str = "1PS"
@@ -113,9 +113,9 @@ def draw_acquisition(
     camera = Camera(
         pixel_mm=pixel,
         collimator=vendor.collimators[int(rng.integers(len(vendor.collimators)))],
-        intrinsic_fwhm_mm=vendor.intrinsic_fwhm_mm * float(rng.uniform(0.95, 1.08)),
-        anterior_gap_mm=float(rng.uniform(10, 40)),
-        posterior_gap_mm=float(rng.uniform(25, 50)),
+        intrinsic_fwhm_mm=vendor.intrinsic_fwhm_mm * float(rng.uniform(0.94, 1.08)),
+        anterior_gap_mm=float(rng.uniform(8, 30)),
+        posterior_gap_mm=float(rng.uniform(25, 45)),
         contouring=bool(rng.random() < 0.75),
         table_transmission=float(rng.uniform(0.86, 0.94)),
         scatter=float(rng.normal(0.18, 0.02)),
