@@ -64,20 +64,31 @@ def _options(
 
 @contextmanager
 def _progress(what: str) -> Iterator[Progress]:
-    """Show a progress bar on a terminal; yields ``report(done, total)``."""
+    """Show a progress bar once something has been reported; yields ``report(done, total)``."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Bar(*columns, console=Console(stderr=True))
+    task = bar.add_task(what, total=None)
+
+    def report(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 # --- reading ------------------------------------------------------------------------------------
 
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="DICOM files, folders, zips or pictures.")]
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH", help="DICOM files, folders, zips or pictures.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
 
 
@@ -102,7 +113,7 @@ def read(
     engine = Engine(Package.load(model or SHIPPED_MODEL))
     console = Console(soft_wrap=True)
     with find_studies(paths) as found:
-        failures = [f"{failure.path}: {failure.reason}" for failure in found.failures]
+        failures = [failure.reason for failure in found.failures]
         for study in found.studies:
             try:
                 reading = pipeline.read(study, engine, out)
@@ -161,7 +172,7 @@ def inspect(
     failures: list[str] = []
     reports = []
     with find_studies(paths) as found:
-        failures += [f"{failure.path}: {failure.reason}" for failure in found.failures]
+        failures += [failure.reason for failure in found.failures]
         for study in found.studies:
             try:
                 reports.append(inspect_study(study))
@@ -239,7 +250,9 @@ def prepare(
 
 # --- training and evaluation --------------------------------------------------------------------
 
-ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file (TOML).")]
+ExperimentFile = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file (TOML).")
+]
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="A.B=C", help="Override a setting of every run.")
 ]
