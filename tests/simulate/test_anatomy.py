@@ -226,6 +226,8 @@ def test_random_patients_build_and_the_same_seed_gives_the_same() -> None:
         assert set(np.unique(body.part)) == set(range(len(body.parts)))
         assert np.isfinite(body.bone).all()
         assert 0.5 < body.bone.sum() * 0.064 / 7000 < 1.5
+        columns = np.nonzero((body.bone > 0.2).any(axis=(0, 1)))[0]
+        assert (columns[-1] - columns[0]) * body.voxel_mm < 620
         shape = np.array(body.part.shape) * body.voxel_mm
         for name, place in body.landmarks.items():
             assert (np.array(place) > 0).all(), name

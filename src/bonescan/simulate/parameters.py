@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,10 @@ BMI = (17.0, 40.0)
 #: The template is as tall and as heavy as the ICRP 110 adult male (1760 mm, 73 kg).
 REFERENCE_HEIGHT_MM = 1760.0
 REFERENCE_BMI = 23.6
+#: Half the width of the template's skin at the hips.
+HIP_HALF_WIDTH_MM = 189.0
+#: Sideways tilt of the template's forearm from the body's axis.
+FOREARM_TILT_DEG = 6.2
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class BodyParameters:
         ``height_mm`` within 1450..1950, ``bmi`` (kg/m2) within 17..40.
     arm_abduction_deg, elbow_flexion_deg, pronation_deg : (float, float)
         Right, left, against the reference posture. Flexion swings the forearm inwards and lifts
-        it; pronation turns the hand's palm towards the table.
+        it; pronation turns the hand's palm towards the table. The
+        hands stay beside the hips however far the elbows bend.
     head_turn_deg, head_tilt_deg, head_nod_deg : float
         Turned to the patient's left, tilted to the left, chin to the chest, where positive.
     scoliosis_deg : float
@@ -93,6 +98,16 @@ class BodyParameters:
         """Mean area of a cross-section as a factor on the template's scaled to this height."""
         return self.bmi / REFERENCE_BMI / self.size
 
+    @property
+    def hip_half_width_mm(self) -> float:
+        """Half the width of the body at the hips."""
+        return float(HIP_HALF_WIDTH_MM * self.size * self.pelvis_width * self.fatness**0.44)
+
+    @property
+    def arm_clearance_deg(self) -> float:
+        """Abduction that the thickness of the trunk forces on the upper arm."""
+        return float(np.clip(12.0 * (self.fatness - 1), -3.0, 8.0))
+
     def __post_init__(self) -> None:
         if self.sex not in ("F", "M"):
             raise ValueError(f"sex is {self.sex!r}; give 'F' or 'M'")
@@ -142,13 +157,12 @@ class BodyParameters:
             return right, left
 
         older = max(age - 55.0, 0.0)
-        return cls(
+        drawn = cls(
             sex=sex,
             age_years=age,
             height_mm=float(np.clip(height, *HEIGHT_MM)),
             bmi=float(np.clip(bmi, 17.5, 39.5)),
             arm_abduction_deg=pair(3.5, 3.0, 1.5, 6.0),
-            elbow_flexion_deg=pair(16.0, 9.0, 4.0, 16.0),
             pronation_deg=pair(20.0, 25.0, 8.0, 50.0),
             head_turn_deg=around(0, 7, 20),
             head_tilt_deg=around(0, 3, 8),
@@ -175,3 +189,9 @@ class BodyParameters:
             bone_girth=around(1.0, 0.04, 0.08),
             bladder_ml=float(np.clip(rng.lognormal(4.7, 0.6), 30, 500)),
         )
+        hands = pair(3.0, 3.5, 1.5, 6.0)
+        swing = [
+            (FOREARM_TILT_DEG + out + 0.4 * drawn.arm_clearance_deg - hand) / 0.85
+            for out, hand in zip(drawn.arm_abduction_deg, hands, strict=True)
+        ]
+        return replace(drawn, elbow_flexion_deg=(max(swing[0], 0.0), max(swing[1], 0.0)))

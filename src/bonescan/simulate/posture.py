@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bonescan.simulate.arms import ELBOW, SHOULDER, WRIST
 from bonescan.simulate.bones import SIDES
 from bonescan.simulate.legs import ANKLE, KNEE
-from bonescan.simulate.parameters import BodyParameters
+from bonescan.simulate.parameters import FOREARM_TILT_DEG, BodyParameters
 from bonescan.simulate.pelvis import HIP
 from bonescan.simulate.shapes import Floats, f32
 
@@ -71,9 +71,10 @@ def pose(parameters: BodyParameters) -> Pose:
 
 
 def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> dict[str, Move]:
+    """Moves of one arm; a thick trunk pushes the upper arm out."""
     s = SIDES["RL"[k]]
     mirror = f32([s, 1, 1])
-    clear = float(np.clip(12.0 * (p.fatness - 1), -3.0, 8.0))
+    clear = p.arm_clearance_deg
     collar, shoulder, elbow, wrist = (mirror * q for q in (COLLAR, SHOULDER, ELBOW, WRIST))
     lift = _about("y", -s * p.shrug_deg[k])
     girdle = _hinge(
@@ -82,7 +83,13 @@ def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> d
     upper = _about("y", -s * (p.arm_abduction_deg[k] + clear))
     length = size * p.arm_length
     arm = _hinge(girdle, shoulder, upper @ np.diag([girth, girth, length]))
-    lower = upper @ _about("y", s * (0.85 * p.elbow_flexion_deg[k] + 0.6 * clear))
+    elbow_out = s * float(arm(elbow[None])[0, 0])
+    tilt = p.arm_abduction_deg[k] + clear
+    inward = min(
+        0.85 * p.elbow_flexion_deg[k] + 0.6 * clear,
+        FOREARM_TILT_DEG + tilt - _least_tilt(p, elbow_out),
+    )
+    lower = upper @ _about("y", s * inward)
     lower = lower @ _about("x", -0.25 * p.elbow_flexion_deg[k])
     bone = np.diag([girth, girth, length])
     roll = np.deg2rad(-s * p.pronation_deg[k])
@@ -103,14 +110,23 @@ def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> d
     return {"girdle": girdle, "arm": arm, "forearm": forearm, "hand": hand}
 
 
+def _least_tilt(p: BodyParameters, elbow_out: float) -> float:
+    """Return the least sideways tilt of the forearm (degrees) that keeps the hand off the hip."""
+    reach = (ELBOW[2] - WRIST[2] + 80.0) * p.size * p.arm_length
+    gap = (p.hip_half_width_mm + 26.0 - elbow_out) / reach
+    return float(np.rad2deg(np.arcsin(np.clip(gap, -0.6, 0.6))))
+
+
 def _leg(p: BodyParameters, k: int, size: float, girth: float, pelvis: Move) -> dict[str, Move]:
+    """Moves of one leg; heels that turn in and thick thighs push the legs apart."""
     s = SIDES["RL"[k]]
     mirror = f32([s, 1, 1])
     hip, knee, ankle = (mirror * q for q in (HIP, KNEE, ANKLE))
     length = size * p.leg_length
     bone = np.diag([girth, girth, length])
     outward = _about("h", s * p.leg_rotation_deg[k])
-    spread = _about("y", -s * p.leg_spread_deg[k])
+    room = 0.14 * max(p.leg_rotation_deg[k] - 6.0, 0.0) + 2.5 * max(p.fatness - 1.1, 0.0)
+    spread = _about("y", -s * (p.leg_spread_deg[k] + room))
     bend = p.knee_flexion_deg[k]
     upper = spread @ _about("x", -0.5 * bend) @ outward
     lower = spread @ _about("x", 0.5 * bend) @ outward
@@ -122,6 +138,7 @@ def _leg(p: BodyParameters, k: int, size: float, girth: float, pelvis: Move) -> 
 
 
 def _trunk(p: BodyParameters, size: float) -> Move:
+    """Scale the trunk and bend it sideways (scoliosis) and forward (kyphosis) above the root."""
     root = f32(ROOT)
     cobb = np.deg2rad(p.scoliosis_deg)
     hunch = np.deg2rad(p.kyphosis_deg)
