@@ -100,6 +100,7 @@ def read(
         Path | None,
         typer.Option(help="Model package; the shipped one without it."),
     ] = None,
+    workers: Workers = 1,
 ) -> None:
     """Read bone scans: metastasis masks, lesion list and a draft report for each study."""
     from rich.console import Console
@@ -108,19 +109,17 @@ def read(
     from bonescan.errors import BonescanError
     from bonescan.ingest import find_studies
     from bonescan.package import Package
-    from bonescan.predict import SHIPPED_MODEL, Engine
+    from bonescan.predict import SHIPPED_MODEL
 
-    engine = Engine(Package.load(model or SHIPPED_MODEL))
+    package = Package.load(model or SHIPPED_MODEL)
     console = Console(soft_wrap=True)
     with find_studies(paths) as found:
         failures = [failure.reason for failure in found.failures]
-        for study in found.studies:
-            try:
-                reading = pipeline.read(study, engine, out)
-            except BonescanError as error:
-                failures.append(str(error))
-                continue
-            _print_reading(console, reading, out / study.name)
+        for result in pipeline.read_all(found.studies, package, out, workers=workers):
+            if isinstance(result, BonescanError):
+                failures.append(str(result))
+            else:
+                _print_reading(console, result, out / result.study)
     if not found.studies and not failures:
         failures.append(f"{paths[0]}: holds no DICOM file and no picture; name another path")
     for line in failures:

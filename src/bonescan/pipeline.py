@@ -1,18 +1,18 @@
-"""The whole reading job for one study; it reads like the figure of the design."""
+"""The whole reading job: `read` for one study reads like the figure of the design."""
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bonescan.ingest import load_study
-from bonescan.predict import read_scan
+from bonescan.errors import BonescanError
+from bonescan.ingest import Study, load_study
+from bonescan.package import Package
+from bonescan.predict import Engine, read_scan
 from bonescan.report import write_outputs
-
-if TYPE_CHECKING:
-    from bonescan.ingest import Study
-    from bonescan.predict import Engine
-    from bonescan.scan import Reading
+from bonescan.scan import Reading
 
 
 def read(study: Study, engine: Engine, out: Path) -> Reading:
@@ -36,3 +36,42 @@ def read(study: Study, engine: Engine, out: Path) -> Reading:
     reading = read_scan(scan, engine)
     write_outputs(scan, reading, out / study.name)
     return reading
+
+
+def read_all(
+    studies: Sequence[Study], package: Package, out: Path, *, workers: int = 1
+) -> Iterator[Reading | BonescanError]:
+    """Read studies, in ``workers`` processes, and yield for each its reading or what was wrong.
+
+    Results come in the order of ``studies``; one that cannot be read stops no other.
+    """
+    if workers == 1 or len(studies) < 2:
+        engine = Engine(package)
+        yield from (_attempt(study, engine, out) for study in studies)
+        return
+    with ProcessPoolExecutor(
+        min(workers, len(studies)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(package, out),
+    ) as pool:
+        yield from pool.map(_attempt_in_worker, studies)
+
+
+def _attempt(study: Study, engine: Engine, out: Path) -> Reading | BonescanError:
+    try:
+        return read(study, engine, out)
+    except BonescanError as error:
+        return error
+
+
+_worker: tuple[Engine, Path]
+
+
+def _start_worker(package: Package, out: Path) -> None:
+    global _worker
+    _worker = (Engine(package, threads=1), out)
+
+
+def _attempt_in_worker(study: Study) -> Reading | BonescanError:
+    return _attempt(study, *_worker)
