@@ -72,7 +72,10 @@ def draw_physiology(
         name: level * float(np.exp(spread * rng.standard_normal()))
         for name, (level, spread) in REGION_LEVELS.items()
     }
-    # The skull and the appendicular skeleton each go up and down together.
+    # The spine, the skull and the appendicular skeleton each go up and down together.
+    spine = np.exp(0.14 * rng.standard_normal())
+    for name in ("cervical", "thoracic", "lumbar", "sacrum"):
+        regions[name] *= float(spine)
     skull, limbs = np.exp(0.6 * rng.standard_normal()), np.exp(0.25 * rng.standard_normal())
     for name in ("skull", "mandible"):
         regions[name] *= float(skull)

@@ -117,7 +117,7 @@ def draw_acquisition(
         anterior_gap_mm=float(rng.uniform(8, 30)),
         posterior_gap_mm=float(rng.uniform(25, 45)),
         contouring=bool(rng.random() < 0.75),
-        table_transmission=float(rng.uniform(0.86, 0.94)),
+        table_transmission=float(rng.uniform(0.82, 0.94)),
         scatter=float(rng.normal(0.18, 0.02)),
         background=float(np.exp(rng.normal(-5.5, 1.3))),
         uniformity=float(rng.uniform(0.003, 0.012)),

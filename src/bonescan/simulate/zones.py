@@ -12,14 +12,14 @@ MARROW_SHARE = 0.35
 
 #: Region of the anatomy: level, log standard deviation between patients.
 REGION_LEVELS: dict[str, tuple[float, float]] = {
-    "skull": (0.72, 0.15),
+    "skull": (0.778, 0.15),
     "mandible": (0.40, 0.20),
     "cervical": (1.27, 0.15),
     "thoracic": (1.84, 0.06),
-    "lumbar": (1.47, 0.06),
+    "lumbar": (1.32, 0.06),
     "sacrum": (0.9, 0.12),
-    "ribs": (1.66, 0.18),
-    "sternum": (3.25, 0.20),
+    "ribs": (1.73, 0.18),
+    "sternum": (3.64, 0.20),
     "clavicles": (0.45, 0.15),
     "scapulae": (0.648, 0.15),
     "humeri": (0.361, 0.12),
