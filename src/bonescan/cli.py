@@ -348,9 +348,11 @@ def show(experiment: ExperimentFile, overrides: Overrides = []) -> None:  # noqa
 def export(
     run: Annotated[Path, typer.Argument(help="Finished run folder.")],
     out: Annotated[Path, typer.Option(help="Folder for the model package.")],
+    name: Annotated[str | None, typer.Option(help="Name of the model on its card.")] = None,
 ) -> None:
     """Turn a trained run into a model package that `bonescan read --model` takes."""
+    from bonescan.evaluate.operating import lesion_threshold
     from bonescan.train.export import export_run
 
-    package = export_run(run, out)
+    package = export_run(run, out, name=name, threshold=lesion_threshold(run))
     print(f"{out}: {package.card.name} {package.card.version}, sha256 {package.card.sha256}")
