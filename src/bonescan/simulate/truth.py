@@ -4,8 +4,12 @@ The rule, on noise-free pictures. For a focus, c is its own primary counts per p
 attenuation and blur, and b what the picture would show without any metastasis (for benign
 findings: without any finding). A focus is *visible* in a view where
 
-- its contrast max(c / b) is at least 0.35,
-- it stands out of the Poisson noise: over its mask, sum(c) / sqrt(sum(b + c)) is at least 5, and
+- its contrast max(c / b) is at least 0.6,
+- it stands out of the anatomy: max(c) is at least 0.5 of the bright surroundings, the 95th
+  percentile of b within `NEAR_MM`, because a reader tells it from the brightest bone beside it,
+  not from what it happens to cover; no more than `MOST_NEAR` times its own b is asked, so that a
+  full bladder beside it hides nothing,
+- it stands out of the Poisson noise: over its mask, sum(c) / sqrt(sum(b + c)) is at least 6, and
 - its mask has 6 pixels or more.
 
 Its mask is the part connected to the peak of c where ``c > max(0.4 max(c), 0.15 b)``, holes
@@ -24,8 +28,11 @@ from scipy import ndimage
 from bonescan.simulate.camera import Patch, Projector
 from bonescan.simulate.sources import Array, Focus
 
-LEAST_CONTRAST = 0.35
-LEAST_SNR = 5.0
+LEAST_CONTRAST = 0.6
+LEAST_ABOVE_ANATOMY = 0.5
+NEAR_MM = 30.0
+MOST_NEAR = 2.5
+LEAST_SNR = 6.0
 LEAST_PIXELS = 6
 PEAK_SHARE = 0.4
 BACKGROUND_SHARE = 0.15
@@ -141,12 +148,14 @@ def judge_foci(
         for view, patch in enumerate(patches):
             around = surroundings[view, patch.rows, patch.columns]
             mask, contrast, snr = _outline(patch.values, around)
+            bright = _bright_near(surroundings[view], patch, projector.camera.pixel_mm)
             if focus.density is not None:
                 mask, contrast = _covered(focus, projector, view, patch), 0.0
                 visible = bool(mask.sum() >= LEAST_PIXELS)
             else:
                 visible = (
                     contrast >= LEAST_CONTRAST
+                    and float(patch.values.max()) >= LEAST_ABOVE_ANATOMY * bright
                     and snr >= LEAST_SNR
                     and int(mask.sum()) >= LEAST_PIXELS
                 )
@@ -225,6 +234,17 @@ def _outline(c: Array, b: Array) -> tuple[NDArray[np.bool_], float, float]:
     signal = float(c[mask].sum())
     noise = float(np.sqrt((b + np.maximum(c, 0))[mask].sum() + 1e-9))
     return mask, contrast, signal / noise
+
+
+def _bright_near(b: Array, patch: Patch, pixel_mm: float) -> float:
+    """Bright noise-free surroundings of a focus, as the rule states them."""
+    if patch.values.size == 0:
+        return 0.0
+    row, column = np.unravel_index(int(patch.values.argmax()), patch.values.shape)
+    row, column = row + patch.rows.start, column + patch.columns.start
+    reach = round(NEAR_MM / pixel_mm)
+    window = b[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+    return float(min(np.percentile(window, 95), MOST_NEAR * b[row, column]))
 
 
 def _covered(focus: Focus, projector: Projector, view: int, patch: Patch) -> NDArray[np.bool_]:
