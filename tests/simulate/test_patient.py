@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bonescan.simulate import SimulatedPatient, simulate_patient
+from bonescan.simulate.camera import Camera, Patch
 from bonescan.simulate.lesions import metastasis
 from bonescan.simulate.patient import build_scene, draw_case, look, paper_set, stream
 from bonescan.simulate.reader import read_again
@@ -126,6 +127,15 @@ def test_uptake_of_a_lesion_is_the_contrast_times_that_of_its_surroundings() -> 
     assert ratio == pytest.approx(6.0, rel=0.2)
 
 
+class Flat:
+    """A projector that keeps places as they are; pixels of the usual size."""
+
+    camera = Camera()
+
+    def place(self, z: float, x: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        return (z, x), (z, x)
+
+
 def test_the_mask_is_the_part_above_the_stated_share_of_the_peak(
     patient: SimulatedPatient,
 ) -> None:
@@ -133,12 +143,6 @@ def test_the_mask_is_the_part_above_the_stated_share_of_the_peak(
     scene = build_scene(case)
     focus = metastasis(np.random.default_rng(1), scene.anatomy, scene.uptake, "pelvis", 25.0, 12.0)
     assert focus is not None
-
-    class Flat:
-        def place(self, z: float, x: float) -> tuple[tuple[float, float], tuple[float, float]]:
-            return (z, x), (z, x)
-
-    from bonescan.simulate.camera import Patch
 
     grid = np.hypot(*np.meshgrid(np.arange(-20, 21), np.arange(-20, 21)))
     spot = (40 * np.exp(-(grid**2) / 2 / 3.0**2)).astype(np.float32)
@@ -148,6 +152,13 @@ def test_the_mask_is_the_part_above_the_stated_share_of_the_peak(
     expected = spot > max(PEAK_SHARE * 40, BACKGROUND_SHARE * 10)
     np.testing.assert_array_equal(numbers[0] > 0, expected)
     assert known[0].seen_contrast[0] == pytest.approx(4.0, rel=1e-3)
+    # The same spot, a few pixels from bone that is brighter than it: no reader would mark it.
+    faint = Patch(patch.rows, patch.columns, spot / 4)
+    beside = around.copy()
+    beside[:, :, 26:] = 25.0
+    for picture, seen in ((around, True), (beside, False)):
+        known, _ = judge_foci([focus], [(faint, faint)], picture, Flat())  # type: ignore[arg-type]
+        assert known[0].visible == (seen, seen)
 
 
 def test_presets() -> None:
