@@ -48,6 +48,9 @@ def test_help_and_reading_import_no_torch() -> None:
         ["train", "absent.toml", "--data", "data", "--runs", "runs"],
         ["export", "absent", "--out", "model"],
         ["prepare", "absent", "--out", "data"],
+        ["frobnicate"],
+        ["read", "x.dcm"],
+        ["simulate", "cohort", "--patients", "0"],
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )

@@ -59,7 +59,7 @@ def test_command_line_beats_everything(example: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "names"),
     [
-        ("training.epoch=2", "training.epoch"),
+        ("training.epoch=2", "training.epoch: there is no such setting; correct its name"),
         ("training.batch=1", "training.batch"),
         ("loss.kind=hinge", "loss"),
         ("canvas.kind=paper canvas", "canvas"),
@@ -82,6 +82,19 @@ def test_unknown_table_and_broken_toml_are_refused(tmp_path: Path) -> None:
         load_experiment(path)
     with pytest.raises(BadSettings, match="cannot be read"):
         load_experiment(tmp_path / "absent.toml")
+    path.write_bytes(b"title = '\xe9'")
+    with pytest.raises(BadSettings, match="not a text file in UTF-8"):
+        load_experiment(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["title = 3", "base = 3", "run = []", "run.a = 3", "printed.a = 3"]
+)
+def test_a_value_in_the_place_of_a_table_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    with pytest.raises(BadSettings, match=rf"x\.toml: {text.split(' ')[0]}: is no (table|text)"):
+        load_experiment(path)
 
 
 def test_digest_follows_the_settings_only(example: Path) -> None:

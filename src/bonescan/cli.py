@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -26,22 +27,52 @@ app = typer.Typer(
 
 Progress = Callable[[int, int], None]
 
+#: Exit code after Ctrl-C.
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line; an error that the user can act on is one line and exit code 2."""
     from bonescan.errors import BonescanError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name need not be text: show it anyway
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="bonescan")
+        code = app(prog_name="bonescan", standalone_mode=False)
     except BonescanError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted; start the same command again to go on", code=130)
+    except OSError as error:
+        where = error.filename or "input or output"
+        _fail(f"{where}: {error.strerror or error}; check the path, its rights and the disk")
+    except Exception as error:
+        _fail_call(error)
+    if code == _INTERRUPTED:
+        _fail("interrupted; start the same command again to go on", code=_INTERRUPTED)
+    sys.exit(code)
+
+
+def _fail_call(error: Exception) -> NoReturn:
+    """End after a call that the parser refuses; anything else is our own error and goes on."""
+    message = getattr(error, "format_message", None)
+    if message is None:
+        raise error
+    if "\n" in message():  # the help, where no command was given
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(2)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "bonescan"
+    _fail(f"{message().rstrip('.')}; see {command} --help")
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    print(f"bonescan: {message}", file=sys.stderr)
+    _complain([message])
     sys.exit(code)
+
+
+def _complain(failures: Iterable[str]) -> None:
+    """Print each failure on one line, even where a file's name has a line break in it."""
+    for failure in failures:
+        print(f"bonescan: {' '.join(failure.splitlines())}", file=sys.stderr)
 
 
 def _show_version(wanted: bool) -> None:
@@ -87,7 +118,9 @@ def _progress(what: str) -> Iterator[Progress]:
 # --- reading ------------------------------------------------------------------------------------
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH", help="DICOM files, folders, zips or pictures.")
+    list[Path],
+    # What cannot be read is one failure among the others, not a wrong call.
+    typer.Argument(metavar="PATH", readable=False, help="DICOM files, folders, zips or pictures."),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
 
@@ -112,6 +145,7 @@ def read(
     from bonescan.predict import SHIPPED_MODEL
 
     package = Package.load(model or SHIPPED_MODEL)
+    _check_folder(out)
     console = Console(soft_wrap=True)
     with find_studies(paths) as found:
         failures = [failure.reason for failure in found.failures]
@@ -122,16 +156,25 @@ def read(
                 _print_reading(console, result, out / result.study)
     if not found.studies and not failures:
         failures.append(f"{paths[0]}: holds no DICOM file and no picture; name another path")
-    for line in failures:
-        print(f"bonescan: {line}", file=sys.stderr)
+    _complain(failures)
     console.print(RESEARCH_USE)
     raise typer.Exit(1 if failures else 0)
 
 
+def _check_folder(out: Path) -> None:
+    """Refuse a folder for results that is a file, or lies below one, before any work is done."""
+    from bonescan.errors import BadSettings
+
+    nearest = next((path for path in (out, *out.absolute().parents) if path.exists()), out)
+    if nearest.exists() and not nearest.is_dir():
+        raise BadSettings(f"--out {out}: {nearest} is a file; name a folder")
+
+
 def _print_reading(console: Any, reading: Reading, folder: Path) -> None:
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"{reading.study}: marks by zone and view")
+    table = Table(title=Text(f"{reading.study}: marks by zone and view"))
     for column in ("zone", "anterior", "posterior"):
         table.add_column(column, justify="left" if column == "zone" else "right")
     read_views = {view.view for view in reading.views}
@@ -164,6 +207,7 @@ def inspect(
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from bonescan.errors import BonescanError
     from bonescan.ingest import find_studies, inspect_study
@@ -182,12 +226,11 @@ def inspect(
     else:
         console = Console(soft_wrap=True)
         for report in reports:
-            table = Table(title=report.study, show_header=False)
+            table = Table(title=Text(report.study), show_header=False)
             for name, value in report.rows():
-                table.add_row(name, value)
+                table.add_row(name, Text(value))
             console.print(table)
-    for line in failures:
-        print(f"bonescan: {line}", file=sys.stderr)
+    _complain(failures)
     raise typer.Exit(1 if failures else 0)
 
 
@@ -241,8 +284,7 @@ def prepare(
             workers=workers,
             progress=report,
         )
-    for line in failures:
-        print(f"bonescan: {line}", file=sys.stderr)
+    _complain(failures)
     print(f"look at {out / 'sheets'} before you train on {out}")
     raise typer.Exit(1 if failures else 0)
 
@@ -327,8 +369,7 @@ def _validate(model: Path | None, cohort: Path, out: Path) -> None:
             Package.load(model or SHIPPED_MODEL), cohort, out, progress=report
         )
     print(summary)
-    for line in summary.problems:
-        print(f"bonescan: {line}", file=sys.stderr)
+    _complain(summary.problems)
     raise typer.Exit(1 if summary.problems else 0)
 
 

@@ -342,8 +342,11 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
         text = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadSettings(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise BadSettings(f"{path}: not a text file in UTF-8; name a TOML file") from error
     except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{path}: not valid TOML: {error}") from error
+        raise BadSettings(f"{path}: not valid TOML: {error}; correct it") from error
+    _check_tables(path, text)
     unknown = set(text) - {"title", "paper", "base", "run", "printed"}
     if unknown:
         raise BadSettings(f"{path}: unknown key {sorted(unknown)[0]!r}; remove it")
@@ -369,13 +372,30 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
     )
 
 
+def _check_tables(path: Path, text: Mapping[str, Any]) -> None:
+    """Refuse a value where an experiment file has a table, and a table where it has a text."""
+    for key in ("title", "paper"):
+        if not isinstance(text.get(key, ""), str):
+            raise BadSettings(f'{path}: {key}: is no text; write {key} = "..."')
+    for key in ("base", "run", "printed"):
+        if not isinstance(text.get(key, {}), Mapping):
+            raise BadSettings(f"{path}: {key}: is no table; write [{key}...]")
+    for key in ("run", "printed"):
+        for name, value in text.get(key, {}).items():
+            if not isinstance(value, Mapping):
+                raise BadSettings(f"{path}: {key}.{name}: is no table; write [{key}.NAME]")
+
+
 def _validated(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise BadSettings(f"{where}: {key}: {first['msg']}") from error
+        told = first["msg"]
+        if first["type"] == "extra_forbidden":
+            told = "there is no such setting; correct its name or remove it"
+        raise BadSettings(f"{where}: {key}: {told}") from error
 
 
 def _parse_override(item: str) -> dict[str, Any]:

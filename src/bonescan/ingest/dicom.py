@@ -76,10 +76,14 @@ def _check_kind(dataset: Dataset, origin: Path) -> None:
     modality = headers.text(dataset, "Modality").upper()
     if "Rows" not in dataset:
         if "DirectoryRecordSequence" in dataset or modality in {"SR", "DOC", "PR", "KO", "PLAN"}:
-            raise NoPicture(f"{origin}: holds no picture (modality {modality or 'none'})")
+            raise NoPicture(
+                f"{origin}: holds no picture (modality {modality or 'none'}); give the scan itself"
+            )
         raise BadInput(f"{origin}: Rows and Pixel Data are missing; export the study with pixels")
     if modality in {"SEG", "PR"}:
-        raise NoPicture(f"{origin}: is a segmentation or presentation state, not a scan")
+        raise NoPicture(
+            f"{origin}: is a segmentation or presentation state, not a scan; give the scan itself"
+        )
     if modality not in _MODALITIES:
         raise NotABoneScan(
             f"{origin}: Modality is {modality}, not NM; give the planar whole-body bone scan"

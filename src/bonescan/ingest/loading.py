@@ -134,7 +134,10 @@ def _view(named: NamedPicture, file: _Opened) -> View:
         raise BadInput(f"{source.origin}: frame {picture.frame} is missing; export it again")
     counts = np.ascontiguousarray(cut(file.frames.grey, picture), np.float32)
     if not counts.any():
-        raise BadInput(f"{source.origin}: the {named.view} view is empty (all pixels are 0)")
+        raise BadInput(
+            f"{source.origin}: the {named.view} view is empty (all pixels are 0); "
+            "export the study again"
+        )
     height, width = file.frames.grey.shape[1:]
     return View(
         name=named.view,

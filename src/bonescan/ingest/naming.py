@@ -9,7 +9,11 @@ from pathlib import Path
 
 from bonescan.ingest.views import lettered_view, view_in, without_view
 
-_MAX_LENGTH = 100
+#: Longest name in bytes: file systems take 255, and a name gets additions.
+_MAX_BYTES = 200
+
+#: What no file system takes, and bytes of a name that are not UTF-8 (as Python stands them in).
+_UNUSABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
 
 #: Endings that are no part of a study's name. Others may be: 1.2.840.10008 has none.
 _SUFFIX = re.compile(
@@ -73,9 +77,14 @@ def _folder_name(origins: Sequence[Path]) -> str:
 
 
 def _usable(name: str) -> str:
-    """Make a name that every file system takes."""
-    clean = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")[:_MAX_LENGTH]
-    return clean or "study"
+    """Make a name that every file system takes.
+
+    >>> _usable("a/b."), _usable("\udcff"), _usable("")
+    ('a_b', '_', 'study')
+    """
+    clean = _UNUSABLE.sub("_", name).strip(" .")
+    short = clean.encode()[:_MAX_BYTES].decode(errors="ignore").strip(" .")
+    return short or "study"
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -83,11 +83,16 @@ def _contents(scan: Scan, reading: Reading) -> dict[str, bytes]:
     panels = lay_out(scan, reading)
     files = _masks(scan, reading)
     files[OVERLAY] = _overlay(panels, scan)
-    files[TABLE] = _table(reading).encode()
-    files[REPORT] = render_report(scan, reading, panels).encode()
+    files[TABLE] = _bytes(_table(reading))
+    files[REPORT] = _bytes(render_report(scan, reading, panels))
     record = result_record(scan, reading, panels, [*files, RESULT])
     files[RESULT] = (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
     return files
+
+
+def _bytes(text: str) -> bytes:
+    """Return UTF-8; a file name that is not text shows its stray bytes as question marks."""
+    return text.encode(errors="replace")
 
 
 def _write_all(files: dict[str, bytes], folder: Path) -> None:
