@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bonescan.config import OtsuMask, PaperCanvas, UNetSettings
 from bonescan.package import Card, Package, Threshold, TrainingData, write_card
@@ -127,6 +129,25 @@ def _plain_view(name: ViewName, hot_column: int) -> View:
         frame=1 if name == "anterior" else 2,
         recognised_by="view code",
     )
+
+
+@pytest.fixture(scope="session")
+def save_pair(plain_scan: Scan) -> Callable[[Path, str], list[Path]]:
+    """Save both views of the plain body, with arms, as ``<stem>_ANT.png`` and ``_POST.png``."""
+
+    def save(folder: Path, stem: str) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for view, ending in zip(plain_scan.views, ("ANT", "POST"), strict=True):
+            counts = view.counts.copy()
+            for side in (slice(40, 52), slice(204, 216)):
+                counts[160:520, side] = 4
+            counts[160:180, 40:216] = np.maximum(counts[160:180, 40:216], 4)
+            paths.append(folder / f"{stem}_{ending}.png")
+            Image.fromarray(counts.astype(np.uint8)).save(paths[-1], "PNG")
+        return paths
+
+    return save
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

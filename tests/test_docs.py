@@ -8,10 +8,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from bonescan.config import load_experiment
+from bonescan.ingest.cohort import read_cohort
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -55,6 +59,42 @@ def test_file_map_names_what_exists() -> None:
     stages = {path.name for path in (ROOT / "src/bonescan").iterdir() if path.is_dir()}
     stages.discard("__pycache__")
     assert stages <= {Path(path).name for path in named}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the page's code blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_own_data_page_is_what_the_program_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_pair: Callable[[Path, str], list[Path]]
+) -> None:
+    """Its table is read, its label names are settings, its Python writes pictures for Labelme."""
+    page = ROOT / "docs" / "own-data.md"
+    monkeypatch.chdir(tmp_path)
+    (table,) = blocks(page, "csv")
+    (names,) = blocks(page, "toml")
+    (code,) = blocks(page, "python")
+    files = ["dicom/p001.dcm", "dicom/p002_ANT.dcm", "dicom/p002_POST.dcm"]
+    for name in [*files, "marks/p001a.json", "marks/p001p.json"]:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    Path("cohort.csv").write_text(table)
+    cohort = read_cohort(Path("cohort.csv"))
+    assert [case.set for case in cohort.cases] == ["D1", "D4"]
+    Path("own.toml").write_text(names)
+    labels = load_experiment(Path("own.toml")).runs["base"].labels
+    assert labels.ignored == ("bladder", "injection site")
+    for name in files:
+        Path(name).unlink()
+    save_pair(Path("dicom"), "p003")
+    exec(compile(code, str(page), "exec"), {})
+    assert {path.name for path in Path("marks").glob("p003*")} == {
+        "p003_anterior.intensity.json",
+        "p003_anterior.png",
+        "p003_posterior.intensity.json",
+        "p003_posterior.png",
+    }
 
 
 def test_tutorial_runs_as_printed(tmp_path: Path) -> None:

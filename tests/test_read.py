@@ -10,13 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from bonescan.cli import main
 from bonescan.package import Package
-from bonescan.scan import Scan
 
 OUTPUTS = {
     "anterior_lesions.png",
@@ -36,6 +33,7 @@ class Outcome:
 
 
 Read = Callable[..., Outcome]
+SavePair = Callable[[Path, str], list[Path]]
 
 
 @pytest.fixture
@@ -61,26 +59,12 @@ def read(
     return call
 
 
-def save_pair(scan: Scan, folder: Path, stem: str) -> list[Path]:
-    """Save both views as pictures; arms join the ellipses of the plain body to one outline."""
-    paths = []
-    for view, ending in zip(scan.views, ("ANT", "POST"), strict=True):
-        counts = view.counts.copy()
-        for side in (slice(40, 52), slice(204, 216)):
-            counts[160:520, side] = 4
-        counts[160:180, 40:216] = np.maximum(counts[160:180, 40:216], 4)
-        path = folder / f"{stem}_{ending}.png"
-        Image.fromarray(counts.astype(np.uint8)).save(path, "PNG")
-        paths.append(path)
-    return paths
-
-
 def test_one_bad_file_stops_no_other_and_gives_exit_code_1(
-    read: Read, plain_scan: Scan, tmp_path: Path
+    read: Read, save_pair: SavePair, tmp_path: Path
 ) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    save_pair(plain_scan, folder, "good")
+    save_pair(folder, "good")
     (folder / "bad.dcm").write_text("no scan")
     outcome = read("in")
     assert outcome.code == 1
@@ -91,17 +75,17 @@ def test_one_bad_file_stops_no_other_and_gives_exit_code_1(
 
 
 def test_the_same_files_named_twice_are_one_study(
-    read: Read, plain_scan: Scan, tmp_path: Path
+    read: Read, save_pair: SavePair, tmp_path: Path
 ) -> None:
-    pair = save_pair(plain_scan, tmp_path, "twice")
+    pair = save_pair(tmp_path, "twice")
     outcome = read(*pair, *pair, tmp_path)
     assert outcome.code == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["twice"]
 
 
 @pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
-def test_a_name_that_is_not_text_is_read(read: Read, plain_scan: Scan, tmp_path: Path) -> None:
-    save_pair(plain_scan, tmp_path, os.fsdecode(b"caf\xe9"))
+def test_a_name_that_is_not_text_is_read(read: Read, save_pair: SavePair, tmp_path: Path) -> None:
+    save_pair(tmp_path, os.fsdecode(b"caf\xe9"))
     outcome = read(".", out="out")
     assert (outcome.code, outcome.failures) == (0, [])
     assert {path.name for path in (tmp_path / "out/caf_").iterdir()} == OUTPUTS
@@ -109,9 +93,9 @@ def test_a_name_that_is_not_text_is_read(read: Read, plain_scan: Scan, tmp_path:
 
 
 def test_names_keep_brackets_spaces_and_scripts(
-    read: Read, plain_scan: Scan, tmp_path: Path
+    read: Read, save_pair: SavePair, tmp_path: Path
 ) -> None:
-    save_pair(plain_scan, tmp_path, "[bold] 骨 扫描")
+    save_pair(tmp_path, "[bold] 骨 扫描")
     outcome = read(".")
     assert outcome.code == 0
     assert "[bold] 骨 扫描: marks by zone and view" in outcome.out
@@ -128,9 +112,9 @@ def test_a_line_break_in_a_name_does_not_break_the_line(read: Read, tmp_path: Pa
 
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_a_file_in_the_place_of_the_results_is_one_line(
-    read: Read, plain_scan: Scan, tmp_path: Path, out: str
+    read: Read, save_pair: SavePair, tmp_path: Path, out: str
 ) -> None:
-    pair = save_pair(plain_scan, tmp_path, "case")
+    pair = save_pair(tmp_path, "case")
     (tmp_path / "file").write_text("mine")
     outcome = read(*pair, out=out)
     assert outcome.code == 2
@@ -140,12 +124,12 @@ def test_a_file_in_the_place_of_the_results_is_one_line(
 
 
 def test_a_zip_is_read_and_leaves_nothing_behind(
-    read: Read, plain_scan: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    read: Read, save_pair: SavePair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(unpacked))
-    pair = save_pair(plain_scan, tmp_path, "zipped")
+    pair = save_pair(tmp_path, "zipped")
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for path in pair:
             archive.write(path, f"deep/{path.name}")

@@ -41,6 +41,7 @@ def lesion_threshold(run_folder: Path, *, most_false: float = MOST_FALSE) -> Thr
         If the run is not finished or not whole.
     """
     folder = RunFolder(run_folder)
+    folder.require_done()
     summary = folder.read_summary()
     settings = folder.read_settings()
     validation = Predictions.load(folder.predictions).of_part("validation")

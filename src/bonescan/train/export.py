@@ -96,11 +96,7 @@ def export_run(
         If the run is not finished or whole, or ``out`` is not empty.
     """
     folder = RunFolder(run_folder)
-    if not folder.is_done:
-        raise BadInput(
-            f"{run_folder}: holds no finished fold (no DONE); name a fold folder, "
-            "or start the training again to finish it"
-        )
+    folder.require_done()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"{out}: exists already; name a new folder for the package")
     settings = folder.read_settings()

@@ -130,14 +130,28 @@ class RunFolder:
     def read_starts(self) -> list[dict[str, Any]]:
         """Return the content of ``environment.json``: one entry for each start."""
         self._need(self.environment)
-        starts: list[dict[str, Any]] = json.loads(self.environment.read_text(encoding="utf-8"))
+        starts: list[dict[str, Any]] = _json(self.environment)
         return starts
 
     def read_summary(self) -> dict[str, Any]:
         """Return the content of ``DONE``."""
         self._need(self.done)
-        summary: dict[str, Any] = json.loads(self.done.read_text(encoding="utf-8"))
+        summary: dict[str, Any] = _json(self.done)
         return summary
+
+    def require_done(self) -> None:
+        """Check that the fold is finished and whole.
+
+        Raises
+        ------
+        BadInput
+            If it is not.
+        """
+        if not self.is_done:
+            raise BadInput(
+                f"{self.path}: holds no finished fold (no DONE); name a fold folder, "
+                "or start the training again to finish it"
+            )
 
     def _need(self, *paths: Path) -> None:
         for path in paths:
@@ -146,6 +160,15 @@ class RunFolder:
                     f"{path}: is missing, so the run folder is not whole; "
                     f"delete {self.path} and train this fold again"
                 )
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(
+            f"{path}: is damaged; delete its folder and train this fold again"
+        ) from error
 
 
 @contextmanager

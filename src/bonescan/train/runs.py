@@ -72,10 +72,11 @@ def run_experiment(
         If the data or a run folder does not fit the settings, or another process holds a folder.
     """
     work = work_of(experiment, run=run, fold=fold, shard=shard)
+    prepared = PreparedData.load(data)  # before any bar is shown, so that an error stands alone
     if watcher is None:
         with bars() as watcher:
-            return _train_all(experiment, work, data, runs, watcher, accelerator)
-    return _train_all(experiment, work, data, runs, watcher, accelerator)
+            return _train_all(experiment, work, prepared, runs, watcher, accelerator)
+    return _train_all(experiment, work, prepared, runs, watcher, accelerator)
 
 
 def work_of(
@@ -109,18 +110,17 @@ def _parse_shard(shard: str) -> tuple[int, int]:
 def _train_all(
     experiment: Experiment,
     work: Sequence[tuple[str, int]],
-    data: Path,
+    data: PreparedData,
     runs: Path,
     watcher: Watcher,
     accelerator: str,
 ) -> tuple[RunFolder, ...]:
-    prepared = PreparedData.load(data)
     folders = []
     for run, fold in work:
         settings = experiment.runs[run]
         folder = RunFolder.of(runs, experiment, run, fold)
         watcher.say(f"{experiment.name}, {run}, fold {fold}: {folder.path}")
-        train_fold(settings, prepared, folder, fold, watcher=watcher, accelerator=accelerator)
+        train_fold(settings, data, folder, fold, watcher=watcher, accelerator=accelerator)
         folders.append(folder)
     return tuple(folders)
 
