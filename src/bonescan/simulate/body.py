@@ -277,7 +277,11 @@ def _organs(p: BodyParameters, pose: Pose) -> list[tuple[str, Shape]]:
         bean = tube(line, f32([21, 25, 22]) * f32(size))
         shapes += [(f"kidney {side}", piece) for piece in bean]
     radius = (p.bladder_ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3) / size
-    put("bladder", (0, 135, 918 + 0.9 * radius), (radius * 1.1, radius, radius * 0.92), "pelvis")
+    # Filling lifts the dome, which need not lie in the middle; the floor is wide and flat.
+    lean = p.bladder_lean * radius
+    put("bladder", (0, 135, 908 + 0.72 * radius), (radius * 1.14, radius, radius * 0.74), "pelvis")
+    dome = (lean, 135, 908 + 1.1 * radius)
+    put("bladder", dome, (radius * 0.86, radius * 0.9, radius * 0.72), "pelvis")
     put("prostate or uterus", (0, 155, 905 if p.sex == "M" else 960), (22, 18, 18), "pelvis")
     if p.sex == "M":
         put("genitals", (0, 92, 848), (20, 20, 42), "pelvis")

@@ -59,6 +59,8 @@ CONTRAST = (1.3, 15.0)
 _ROOM = {"ribs": 45.0, "clavicles": 35.0, "cervical_spine": 28.0, "sternum": 45.0}
 #: Share of a long bone, from its upper end, in which metastases settle.
 _PROXIMAL = {"femora": 0.42, "humeri": 0.45}
+#: Chance of a place in face and jaw, against one in the vault or the base of the skull.
+FACE_SHARE = 0.04
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def metastasis(
     The lesion stays in the bone that it starts in (in a rib it therefore runs along the rib).
     Its uptake, per volume of bone, is ``contrast`` times the normal one of its surroundings.
     """
-    centre = _settle(rng, uptake, region)
+    centre = _settle(rng, anatomy, uptake, region)
     if centre is None:
         return None
     voxel = anatomy.voxel_mm
@@ -193,7 +195,9 @@ def metastasis(
     )
 
 
-def _settle(rng: np.random.Generator, uptake: Uptake, region: str) -> NDArray[np.float64] | None:
+def _settle(
+    rng: np.random.Generator, anatomy: Anatomy, uptake: Uptake, region: str
+) -> NDArray[np.float64] | None:
     """Choose a voxel of a region's bone, (z, y, x) float, rather deep in it than at its rim."""
     voxels = uptake.voxels_of(REGIONS.index(region) + 1)
     if len(voxels.index) == 0:
@@ -204,9 +208,25 @@ def _settle(rng: np.random.Generator, uptake: Uptake, region: str) -> NDArray[np
         z = voxels.index[:, 0]
         top, low = float(z.min()), float(z.max())
         weight = weight * (z < top + share * (low - top))
+    if region == "skull":
+        weight = weight * np.where(_in_face(anatomy, voxels.index), FACE_SHARE, 1.0)
     chosen = rng.choice(len(weight), p=weight / weight.sum())
     centre: NDArray[np.float64] = voxels.index[chosen].astype(np.float64)
     return centre
+
+
+def _in_face(anatomy: Anatomy, index: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tell which voxels (n, 3) lie in the face and jaw: below the floor of the skull.
+
+    The floor runs across the head through the frontal and the sphenoid sinus, and on backwards.
+    """
+    marks = [anatomy.landmarks.get(f"{name} sinus") for name in ("frontal", "sphenoid")]
+    if marks[0] is None or marks[1] is None:
+        return np.zeros(len(index), bool)
+    (z0, y0, _), (z1, y1, _) = marks[0], marks[1]
+    z, y = ((index[:, axis] + 0.5) * anatomy.voxel_mm for axis in (0, 1))
+    below: NDArray[np.bool_] = (z - z0) * (y1 - y0) > (y - y0) * (z1 - z0)
+    return below
 
 
 def _look(rng: np.random.Generator, kind: str, depth: Array) -> Array:

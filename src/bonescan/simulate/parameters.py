@@ -52,8 +52,8 @@ class BodyParameters:
     leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, thorax_width,
     thorax_depth, head_size, bone_girth : float
         Factors on the template's proportions at this height.
-    bladder_ml : float
-        Volume of the urinary bladder.
+    bladder_ml, bladder_lean : float
+        Volume of the urinary bladder; how far its dome lies to the left, in radii.
     """
 
     sex: Sex = "M"
@@ -87,6 +87,7 @@ class BodyParameters:
     head_size: float = 1.0
     bone_girth: float = 1.0
     bladder_ml: float = 200.0
+    bladder_lean: float = 0.0
 
     @property
     def size(self) -> float:
@@ -173,8 +174,8 @@ class BodyParameters:
             pelvic_tilt_deg=around(0, 4, 9),
             pelvic_obliquity_deg=around(0, 1.2, 3),
             table_rotation_deg=around(0, 2, 5),
-            leg_rotation_deg=pair(11.0, 7.0, 4.0, 16.0),
-            leg_spread_deg=pair(2.8, 1.6, 0.7, 3.6),
+            leg_rotation_deg=pair(8.0, 6.0, 4.0, 13.0),
+            leg_spread_deg=pair(1.8, 1.2, 0.7, 2.6),
             foot_flexion_deg=pair(22.0, 9.0, 4.0, 18.0),
             knee_flexion_deg=pair(4.0, 3.0, 1.0, 4.0),
             shrug_deg=pair(5.0, 4.0, 1.5, 8.0),
@@ -194,4 +195,6 @@ class BodyParameters:
             (FOREARM_TILT_DEG + out + 0.4 * drawn.arm_clearance_deg - hand) / 0.85
             for out, hand in zip(drawn.arm_abduction_deg, hands, strict=True)
         ]
-        return replace(drawn, elbow_flexion_deg=(max(swing[0], 0.0), max(swing[1], 0.0)))
+        elbows = (max(swing[0], 0.0), max(swing[1], 0.0))
+        lean = around(0, 0.22, 0.5)
+        return replace(drawn, elbow_flexion_deg=elbows, bladder_lean=lean)

@@ -59,9 +59,9 @@ def _hip_bone(sex: Sex) -> Solid:
     along = f32([2.6, 1.9, 1.05, 1.0, 1.35, 2.2])[:, None]
     thick = np.clip(across[None] * along, 4.0, 17.0) * g
     shapes: list[Shape] = [Sheet(wing, thick)]
-    rim = f32([8.5, 8, 7.5, 6.5, 5.5, 5.5, 6.5, 8, 8.5]) * g
+    rim = f32([10.5, 10, 9, 7, 5.5, 5.5, 6.5, 8, 8.5]) * g
     shapes += smooth_tube(crest, rim, step=6)
-    shapes += smooth_tube([(124, 98, 1004), (113, 108, 985), (107, 114, 966)], 6.5 * g)
+    shapes += smooth_tube([(124, 98, 1004), (113, 108, 985), (107, 114, 966)], 9.0 * g)
     shapes += smooth_tube(
         [(104, 132, 966), (82, 160, 984), (62, 182, 1002)], f32([11.5, 10.5, 9.5]) * g
     )

@@ -18,7 +18,14 @@ from scipy import ndimage
 from bonescan.simulate.anatomy import ORGANS, Anatomy
 from bonescan.simulate.sources import Array, blob, box_around
 from bonescan.simulate.truth import OTHER_BONE, REGIONS
-from bonescan.simulate.zones import MARROW_SHARE, REGION_LEVELS, SOFT_LEVELS, ZONES, Zone
+from bonescan.simulate.zones import (
+    FACE_ZONES,
+    MARROW_SHARE,
+    REGION_LEVELS,
+    SOFT_LEVELS,
+    ZONES,
+    Zone,
+)
 
 #: The anatomy's names of regions that differ from those of the 12 regions.
 _REGION_NAMES = {
@@ -85,6 +92,8 @@ def draw_physiology(
         zone.name: float(np.exp(zone.spread * rng.standard_normal() + zone.aging * older))
         for zone in ZONES
     }
+    for name in FACE_ZONES:
+        zones[name] *= float(skull) ** -0.5
     renal = float(np.exp(0.28 * rng.standard_normal() + 0.05 * older))  # poor clearance above 1
     tissues = {
         name: level * float(np.exp(spread * rng.standard_normal()))
@@ -97,7 +106,7 @@ def draw_physiology(
     tissues["gut"] *= tissues["soft"]
     shows = rng.random() < 0.12  # the stomach, where pertechnetate is free
     tissues["stomach"] = tissues["stomach"] * tissues["soft"] if shows else tissues["gut"]
-    return Physiology(regions, zones, tissues, float(rng.uniform(0.03, 0.08)))
+    return Physiology(regions, zones, tissues, float(rng.uniform(0.04, 0.11)))
 
 
 @dataclass(frozen=True)
@@ -193,7 +202,7 @@ def _part_levels(anatomy: Anatomy, physiology: Physiology, rng: np.random.Genera
         key = (part.region, part.side)
         if key not in sides:
             sides[key] = float(physiology.asymmetry * rng.standard_normal())
-        own = 0.07 * rng.standard_normal()
+        own = 0.10 * rng.standard_normal()
         levels[index] = physiology.regions[part.region] * np.exp(sides[key] + own)
     return levels
 
@@ -214,7 +223,7 @@ def _zones(
         gain = zone.gain * physiology.zones[zone.name]
         allowed = np.isin(regions, zone.regions) if zone.regions else np.ones(len(regions), bool)
         for point in _points(anatomy, zone):
-            here = gain * float(np.exp(1.2 * physiology.asymmetry * rng.standard_normal()))
+            here = gain * float(np.exp(1.6 * physiology.asymmetry * rng.standard_normal()))
             reach = 3 * zone.sigma * zone.tall
             low, high = np.searchsorted(z, (point[0] - reach, point[0] + reach))
             near = (place[low:high] - point) / (zone.sigma * zone.tall, zone.sigma, zone.sigma)

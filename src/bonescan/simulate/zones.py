@@ -13,7 +13,7 @@ MARROW_SHARE = 0.35
 #: Region of the anatomy: level, log standard deviation between patients.
 REGION_LEVELS: dict[str, tuple[float, float]] = {
     "skull": (0.778, 0.15),
-    "mandible": (0.40, 0.20),
+    "mandible": (0.42, 0.20),
     "cervical": (1.27, 0.15),
     "thoracic": (1.84, 0.06),
     "lumbar": (1.32, 0.06),
@@ -29,7 +29,7 @@ REGION_LEVELS: dict[str, tuple[float, float]] = {
     "femora": (1.07, 0.12),
     "patellae": (0.45, 0.30),
     "lower legs": (0.523, 0.15),
-    "feet": (0.262, 0.25),
+    "feet": (0.32, 0.25),
 }
 
 
@@ -60,15 +60,16 @@ ZONES: tuple[Zone, ...] = (
     Zone("sacroiliac joints",
          ("sacroiliac joint", "sacroiliac joint upper", "sacroiliac joint lower"), 17, 1.3,
          ("pelvis", "sacrum"), 0.25, tall=1.2),
-    Zone("iliac spines", ("anterior superior iliac spine",), 40, 1.5, ("pelvis",), 0.3),
+    Zone("iliac spines", ("anterior superior iliac spine",), 40, 0.9, ("pelvis",), 0.3),
     Zone("iliac crests", ("iliac crest",), 26, 0.3, ("pelvis",), 0.3),
     Zone("acetabular roofs", ("acetabular roof",), 22, 0.25, ("pelvis",), 0.25),
     Zone("hips", ("hip",), 28, 0.1, ("femora",), 0.25),
     Zone("trochanters", ("greater trochanter",), 20, 0.5, ("femora",), 0.25),
-    Zone("ischia", ("ischial tuberosity",), 22, 0.6, ("pelvis",), 0.3),
-    Zone("pubis", ("pubic symphysis",), 16, 0.3, ("pelvis",), 0.35),
+    Zone("ischia", ("ischial tuberosity",), 22, 0.35, ("pelvis",), 0.3),
+    Zone("pubis", ("pubic symphysis",), 20, 0.7, ("pelvis",), 0.35),
     Zone("sternoclavicular joints", ("sternoclavicular joint",), 16, -0.3,
          ("sternum", "clavicles"), 0.35, 0.05),
+    Zone("upper manubrium", ("sternoclavicular joint",), 26, -0.12, ("sternum",), 0.2),
     Zone("manubriosternal joint", ("manubriosternal joint",), 10, 0.4, ("sternum",), 0.5),
     Zone("acromioclavicular joints", ("acromioclavicular joint",), 15, 0.35,
          ("scapulae", "clavicles"), 0.35, 0.10),
@@ -83,8 +84,8 @@ ZONES: tuple[Zone, ...] = (
     Zone("knees", ("knee medial", "knee lateral"), 26, 0.15, ("femora", "lower legs"), 0.7, 0.12),
     Zone("patellae", ("patella",), 14, 0.8, ("patellae",), 0.4, 0.1),
     Zone("tibial heads", ("tibial tuberosity",), 26, 0.25, ("lower legs",), 0.3),
-    Zone("ankles", ("ankle",), 20, 0.8, ("lower legs", "feet"), 0.4, 0.05),
-    Zone("subtalar joints", ("subtalar joint", "midfoot"), 17, 0.6, ("feet",), 0.45, 0.05),
+    Zone("ankles", ("ankle",), 24, 0.4, ("lower legs", "feet"), 0.4, 0.05),
+    Zone("subtalar joints", ("subtalar joint", "midfoot"), 20, 0.8, ("feet",), 0.45, 0.05),
     Zone("toes", _named("metatarsophalangeal joint", range(1, 3)), 10, 0.6, ("feet",), 0.5, 0.1),
     Zone("lower facets", ("facet L3-L4", "facet L4-L5", "facet L5-S1"), 11, 0.35,
          ("lumbar", "sacrum"), 0.5, 0.1),
@@ -95,20 +96,26 @@ ZONES: tuple[Zone, ...] = (
     Zone("costochondral ends", _named("costochondral", range(2, 11)), 14, 0.5, ("ribs",), 0.35),
     Zone("costovertebral joints", _named("costovertebral", range(1, 13)), 10, 0.2,
          ("ribs", "thoracic"), 0.3),
-    Zone("nose", ("nasal cavity",), 17, 1.6, ("skull",), 0.4),
-    Zone("sinuses", ("maxillary sinus",), 14, 0.8, ("skull",), 0.4),
-    Zone("skull base", ("sphenoid sinus",), 26, 1.0, ("skull",), 0.3),
-    Zone("teeth", ("upper teeth", "lower teeth", "upper molars", "lower molars"), 11, 0.7,
+    Zone("nose", ("nasal cavity",), 18, 0.7, ("skull",), 0.4),
+    Zone("orbits", ("orbit",), 17, -0.5, ("skull",), 0.2),
+    Zone("sinuses", ("maxillary sinus",), 14, -0.1, ("skull",), 0.4),
+    Zone("skull base", ("sphenoid sinus",), 26, 0.8, ("skull",), 0.3),
+    Zone("teeth", ("upper teeth", "lower teeth", "upper molars", "lower molars"), 13, 0.6,
          ("skull", "mandible"), 0.5),
     Zone("jaw joints", ("temporomandibular joint",), 10, 0.6, ("skull", "mandible"), 0.4),
     Zone("upper chest", ("T1", "T2", "T3", "T4"), 26, 0.3, ("thoracic",), 0.2),
     Zone("condyles", ("knee",), 42, -0.58, ("femora",), 0.15),
     Zone("manubrium", ("manubriosternal joint",), 30, -0.4, ("sternum",), 0.3),
+    Zone("base of the neck", ("C7", "T1"), 13, 0.3, ("cervical", "thoracic"), 0.3),
+    Zone("lower sternum", ("xiphisternal joint",), 32, -0.4, ("sternum",), 0.3),
     Zone("upper neck", ("C1", "C2", "C3"), 16, 0.25, ("cervical",), 0.3),
     Zone("lumbar bodies", _named("L", range(1, 6), ""), 18, 0.5, ("lumbar",), 0.2),
     Zone("thoracic bodies", _named("T", range(5, 13), ""), 15, 0.3, ("thoracic",), 0.2),
-    Zone("chin", ("chin",), 14, 0.4, ("mandible",), 0.4),
+    Zone("chin", ("chin",), 26, 0.8, ("mandible",), 0.4),
 )  # fmt: skip
+
+#: Zones of the face: in a hot skull the face stands out less from it, and more in a pale one.
+FACE_ZONES = ("nose", "sinuses", "skull base", "teeth", "jaw joints")
 
 #: Soft tissue and organs: level, log standard deviation between patients. Gut and stomach are
 #: relative to soft tissue.
@@ -127,7 +134,7 @@ SOFT_LEVELS: dict[str, tuple[float, float]] = {
     "breast": (0.03, 0.35),
     "nasal cavity": (0.18, 0.4),
     "larynx": (0.40, 0.45),
-    "mouth": (0.06, 0.4),
+    "mouth": (0.22, 0.4),
     "genitals": (0.035, 0.3),
     "brain": (0.01, 0.2),
 }
