@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from bonescan.models import DoubleUNet, probabilities
-from bonescan.predict.runtime import import_openvino
+from bonescan.runtime.quiet import import_openvino
 from bonescan.train.export import write_onnx
 
 SIZE = (640, 512)

@@ -17,8 +17,9 @@ from statistics import median
 
 from bonescan.ingest import find_studies, load_study
 from bonescan.package import Package
-from bonescan.predict import SHIPPED_MODEL, Engine, read_scan
+from bonescan.predict import SHIPPED_MODEL, Engine
 from bonescan.preprocess import prepare_canvas
+from bonescan.quantify import read_scan
 from bonescan.report import write_outputs
 from bonescan.simulate import write_cohort
 

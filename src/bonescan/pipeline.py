@@ -10,7 +10,8 @@ from pathlib import Path
 from bonescan.errors import BonescanError
 from bonescan.ingest import Study, load_study
 from bonescan.package import Package
-from bonescan.predict import Engine, read_scan
+from bonescan.predict import Engine
+from bonescan.quantify import read_scan
 from bonescan.report import write_outputs
 from bonescan.scan import Reading
 

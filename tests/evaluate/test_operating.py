@@ -40,6 +40,8 @@ def finished(folder: RunFolder, area: float) -> None:
     ).save(folder.predictions)
     folder.settings.write_text(Settings(canvas=PaperCanvas(reduce=4)).model_dump_json())
     folder.environment.write_text(json.dumps([{"description": "a test's cohort"}]))
+    for path in (folder.folds, folder.metrics, folder.last, folder.best):
+        path.touch()
     folder.done.write_text(json.dumps({"validation": 1}))
 
 
@@ -61,5 +63,5 @@ def test_specks_below_the_smallest_lesion_do_not_count(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_not_finished_has_none(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="DONE: is missing"):
+    with pytest.raises(BadInput, match="holds no finished fold"):
         lesion_threshold(tmp_path)

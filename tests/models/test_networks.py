@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from bonescan.config import ModelSettings, UNetSettings
 from bonescan.models import BUILDERS, build_model, probabilities
-from bonescan.predict.runtime import import_openvino
+from bonescan.runtime.quiet import import_openvino
 from bonescan.train.export import write_onnx
 
 #: A small variant of each kind; a network without one fails `test_every_kind_has_a_variant`.

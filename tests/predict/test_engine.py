@@ -76,7 +76,8 @@ socket.getaddrinfo = refuse
 import numpy as np
 from pathlib import Path
 from bonescan.package import Package
-from bonescan.predict import Engine, read_scan
+from bonescan.predict import Engine
+from bonescan.quantify import read_scan
 import bonescan.report
 Engine(Package.load(Path(sys.argv[1]))).probabilities(np.zeros((1, 16, 16), np.float32))
 wrong = [name for name in ("torch", "openvino_telemetry.main") if name in sys.modules]

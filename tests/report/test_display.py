@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bonescan.package import Package
-from bonescan.predict import Engine, read_scan
+from bonescan.predict import Engine
+from bonescan.quantify import read_scan
 from bonescan.report.display import NUMBER_PITCH, inverse_grey, lay_out, spread
 from bonescan.report.figure import draw_overlay
 from bonescan.scan import Reading, Scan

@@ -15,7 +15,8 @@ from PIL import Image
 
 from bonescan.errors import BonescanError
 from bonescan.package import Package
-from bonescan.predict import Engine, read_scan
+from bonescan.predict import Engine
+from bonescan.quantify import read_scan
 from bonescan.report import write_outputs
 from bonescan.report.record import SCHEMA_VERSION
 from bonescan.report.texts import RESEARCH_USE

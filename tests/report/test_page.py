@@ -6,12 +6,15 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bonescan.package import Package
-from bonescan.predict import Engine, read_scan
+from bonescan.predict import Engine
+from bonescan.quantify import read_scan
 from bonescan.report import write_outputs
 from bonescan.scan import Scan
 
@@ -106,13 +109,38 @@ def test_nothing_overflows(browser: str, page: Path, tmp_path: Path, width: int)
     assert scrolled <= available
 
 
-def test_one_sheet_of_paper(browser: str, page: Path, tmp_path: Path) -> None:
+def _spotted(scan: Scan, spots: int) -> Scan:
+    """Return the plain body with so many hot spots in the trunk of each view."""
+    views = {}
+    for view in scan.views:
+        counts = np.minimum(view.counts, 8)
+        for number in range(spots):
+            row, column = 190 + 40 * (number // 5), 85 + 20 * (number % 5)
+            counts[row : row + 7, column : column + 7] = 120
+        views[view.name] = replace(view, counts=counts)
+    return replace(scan, **views)
+
+
+@pytest.mark.parametrize(("spots", "sheets"), [(1, 1), (9, 1), (35, 2)])
+def test_sheets_of_paper(
+    browser: str,
+    bright_package: Package,
+    plain_scan: Scan,
+    tmp_path: Path,
+    spots: int,
+    sheets: int,
+) -> None:
+    """A case with 18 marks stays on one sheet; 70 go on to a second one, headings repeated."""
+    scan = _spotted(plain_scan, spots)
+    reading = read_scan(scan, Engine(bright_package))
+    assert len(reading.lesions) == 2 * spots
+    write_outputs(scan, reading, tmp_path / "out")
     target = tmp_path / "page.pdf"
     _run(
         browser,
         tmp_path / "profile",
         "--no-pdf-header-footer",
         f"--print-to-pdf={target}",
-        page.as_uri(),
+        (tmp_path / "out" / "report.html").as_uri(),
     )
-    assert len(re.findall(rb"/Type\s*/Page\b", target.read_bytes())) == 1
+    assert len(re.findall(rb"/Type\s*/Page\b", target.read_bytes())) == sheets

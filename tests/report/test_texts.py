@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bonescan.package import Package
-from bonescan.predict import Engine, read_scan
+from bonescan.predict import Engine
+from bonescan.quantify import read_scan
 from bonescan.report import texts
 from bonescan.scan import Flag, Reading, Scan
 

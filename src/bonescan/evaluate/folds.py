@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bonescan.config import Experiment, LesionRule
 from bonescan.evaluate.matching import Matching, match_labels
-from bonescan.evaluate.pixels import PixelCounts, pooled
+from bonescan.measures.pixels import PixelCounts, pooled
 from bonescan.quantify.lesions import label_components, threshold_components
 from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import Predictions

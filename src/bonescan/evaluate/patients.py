@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from bonescan.evaluate.statistics import Interval, bootstrap
+from bonescan.measures.statistics import Interval, bootstrap
 
 
 @dataclass(frozen=True)

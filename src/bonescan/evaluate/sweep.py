@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bonescan.config import LesionRule
 from bonescan.evaluate.matching import Matching, MatchRule, match_labels
-from bonescan.evaluate.pixels import PixelCounts
+from bonescan.measures.pixels import PixelCounts
 from bonescan.quantify.lesions import label_components, smallest_lesion, threshold_components
 from bonescan.scan import View
 

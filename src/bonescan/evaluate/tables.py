@@ -11,9 +11,9 @@ from bonescan.config import Experiment, Printed
 from bonescan.errors import BadInput
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
 from bonescan.evaluate.overlays import write_sheet
-from bonescan.evaluate.pixels import PixelCounts, f1_of, mean_of, pooled
-from bonescan.evaluate.statistics import paired_difference
 from bonescan.evaluate.table import Cell, Table
+from bonescan.measures.pixels import PixelCounts, f1_of, mean_of, pooled
+from bonescan.measures.statistics import paired_difference
 from bonescan.package import RESEARCH_USE
 from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.predictions import Predictions

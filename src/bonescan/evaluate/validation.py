@@ -24,13 +24,8 @@ from bonescan.evaluate.validation_report import study_picture, write_validation
 from bonescan.ingest.cases import load_case, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
 from bonescan.package import Package
-from bonescan.predict import Engine
-from bonescan.predict.reader import (
-    lesion_rule,
-    metastasis_probability,
-    patient_score,
-    read_rows,
-)
+from bonescan.predict import Engine, metastasis_probability, read_rows
+from bonescan.quantify import lesion_rule, patient_score
 from bonescan.quantify.lesions import label_components
 from bonescan.scan import View, ViewName
 

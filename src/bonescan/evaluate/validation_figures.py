@@ -14,8 +14,8 @@ from bonescan.config import LesionRule
 from bonescan.evaluate.hotspot import HotSpotSettings
 from bonescan.evaluate.matching import MatchRule
 from bonescan.evaluate.patients import patient_interval, roc_auc
-from bonescan.evaluate.statistics import Interval
 from bonescan.evaluate.sweep import Proposal, Sweep, choose_threshold, propose_threshold
+from bonescan.measures.statistics import Interval
 from bonescan.package import Card
 
 Rows = NDArray[np.intp]

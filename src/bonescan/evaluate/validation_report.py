@@ -17,10 +17,10 @@ from PIL import Image
 from bonescan import __version__
 from bonescan.config import LesionRule
 from bonescan.evaluate.curves import draw_froc, draw_roc
-from bonescan.evaluate.statistics import Interval
 from bonescan.evaluate.sweep import Sweep
 from bonescan.evaluate.validation_figures import Figures, Outcome, Validation
 from bonescan.files import write_whole
+from bonescan.measures.statistics import Interval
 from bonescan.quantify import find_lesions
 from bonescan.report.display import lay_out
 from bonescan.report.figure import draw_overlay

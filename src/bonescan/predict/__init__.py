@@ -1,11 +1,11 @@
-"""From a scan to a reading: the model package under OpenVINO, without torch."""
+"""A model package under OpenVINO, without torch: from a `Scan` to probabilities in its views."""
 
 from pathlib import Path
 
 from bonescan.predict.engine import Engine
-from bonescan.predict.reader import read_scan
+from bonescan.predict.probability import metastasis_probability, read_rows
 
 #: The model package that comes with the program.
 SHIPPED_MODEL = Path(__file__).parent / "shipped"
 
-__all__ = ["SHIPPED_MODEL", "Engine", "read_scan"]
+__all__ = ["SHIPPED_MODEL", "Engine", "metastasis_probability", "read_rows"]

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from bonescan.errors import BadInput
 from bonescan.package import Package
-from bonescan.predict.precise import split_normalisations
-from bonescan.predict.runtime import import_openvino
+from bonescan.runtime import compile_network
 
 #: White of a canvas; the network takes grey values divided by it.
 WHITE = np.float32(255)
@@ -99,42 +98,6 @@ class Engine:
         if not (output.min() >= -ROUNDING and output.max() <= 1 + ROUNDING):
             raise BadInput(f"{path}: the output is no probability; export the model again")
         return np.clip(output, 0, 1)
-
-
-def compile_network(path: Path, height: int, width: int, threads: int | None = None) -> Any:
-    """Compile an ONNX network for canvases of one size, in single precision.
-
-    Parameters
-    ----------
-    path : Path
-        Takes (N, 1, H, W) float32, grey values / 255.
-    height, width : int
-        The canvas.
-    threads : int, optional
-        CPU threads; OpenVINO decides without it.
-
-    Returns
-    -------
-    openvino.CompiledModel
-        Takes one canvas, (1, 1, height, width).
-
-    Raises
-    ------
-    RuntimeError
-        From OpenVINO, if the file is no network or does not take such a canvas.
-    """
-    core = import_openvino().Core()
-    model = core.read_model(path)
-    model.reshape([1, 1, height, width])
-    split_normalisations(model)
-    options: dict[str, Any] = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "f32",
-        "EXECUTION_MODE_HINT": "ACCURACY",
-    }
-    if threads is not None:
-        options["INFERENCE_NUM_THREADS"] = threads
-    return core.compile_model(model, "CPU", options)
 
 
 @lru_cache(maxsize=8)

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from bonescan import __version__
 from bonescan.config import Settings
 from bonescan.errors import BadInput, BonescanError
-from bonescan.evaluate.pixels import PixelCounts, best_threshold, pooled
-from bonescan.evaluate.statistics import bootstrap
+from bonescan.measures.pixels import PixelCounts, best_threshold, pooled
+from bonescan.measures.statistics import bootstrap
 from bonescan.models import Network, probabilities
 from bonescan.package import (
     ONNX_NAME,
@@ -31,7 +31,7 @@ from bonescan.package import (
     sha256_of,
     write_card,
 )
-from bonescan.predict.engine import compile_network
+from bonescan.runtime import compile_network
 from bonescan.train.checkpoints import on_cpu
 from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import STEPS, Predictions

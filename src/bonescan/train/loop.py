@@ -21,7 +21,7 @@ from torch import Tensor
 
 from bonescan.config import Adam, Settings, Training
 from bonescan.errors import BadInput, BadSettings, BonescanError
-from bonescan.evaluate.pixels import PixelCounts
+from bonescan.measures.pixels import PixelCounts
 from bonescan.models import Network, build_model
 from bonescan.scan import METASTASIS
 from bonescan.train.checkpoints import (

@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bonescan.predict.engine import compile_network
-from bonescan.predict.precise import split_normalisations
-from bonescan.predict.runtime import import_openvino
+from bonescan.runtime import compile_network
+from bonescan.runtime.precise import split_normalisations
+from bonescan.runtime.quiet import import_openvino
 
 SHAPE = (640, 512)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bonescan.evaluate.statistics import bootstrap, paired_difference
+from bonescan.measures.statistics import bootstrap, paired_difference
 
 
 def mean(values: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bonescan.evaluate.pixels import PixelCounts, best_threshold, f1_of, mean_of, pooled
+from bonescan.measures.pixels import PixelCounts, best_threshold, f1_of, mean_of, pooled
 
 COUNT = st.integers(0, 10**9)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bonescan.predict.runtime import import_openvino
+from bonescan.runtime.quiet import import_openvino
 
 #: The axes that are split: rows and columns of (N, C, H, W).
 PLANE = [2, 3]

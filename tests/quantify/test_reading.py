@@ -11,8 +11,9 @@ import pytest
 from bonescan.config import LesionRule, ResampledCanvas
 from bonescan.errors import BadInput
 from bonescan.package import Package
-from bonescan.predict import Engine, read_scan
-from bonescan.predict.reader import MANY_MARKS, patient_score
+from bonescan.predict import Engine
+from bonescan.quantify import read_scan
+from bonescan.quantify.reading import MANY_MARKS, patient_score
 from bonescan.scan import Flag, Scan, View
 
 
