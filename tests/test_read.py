@@ -119,7 +119,7 @@ def test_a_file_in_the_place_of_the_results_is_one_line(
     outcome = read(*pair, out=out)
     assert outcome.code == 2
     assert len(outcome.failures) == 1
-    assert "file is a file; name a folder" in outcome.failures[0]
+    assert "file: is a file where results should go; name a folder" in outcome.failures[0]
     assert (tmp_path / "file").read_text() == "mine"
 
 

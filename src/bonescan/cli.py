@@ -167,7 +167,7 @@ def _check_folder(out: Path) -> None:
 
     nearest = next((path for path in (out, *out.absolute().parents) if path.exists()), out)
     if nearest.exists() and not nearest.is_dir():
-        raise BadSettings(f"--out {out}: {nearest} is a file; name a folder")
+        raise BadSettings(f"{nearest}: is a file where results should go; name a folder")
 
 
 def _print_reading(console: Any, reading: Reading, folder: Path) -> None:
@@ -253,6 +253,7 @@ def simulate(
     """Simulate patients: DICOM, Labelme marks, truth and cohort.csv."""
     from bonescan.simulate import write_cohort
 
+    _check_folder(folder)
     with _progress("simulating") as report:
         write_cohort(folder, patients, seed, preset=preset, workers=workers, progress=report)
     print(f"{folder}: simulated cohort (no real patients). {RESEARCH_USE}")
@@ -272,6 +273,7 @@ def prepare(
     from bonescan.config import Settings, load_experiment
     from bonescan.prepare import prepare_cohort
 
+    _check_folder(out)
     settings = Settings()
     if experiment is not None:
         settings = next(iter(load_experiment(experiment).runs.values()))
@@ -345,6 +347,7 @@ def evaluate(
     """Evaluate experiments (never trains), or validate a model package on an annotated cohort."""
     from bonescan.errors import BadSettings
 
+    _check_folder(out)
     if cohort is not None:
         if experiments or runs:
             raise BadSettings("give either experiment files with --runs, or --cohort; not both")

@@ -79,6 +79,14 @@ def test_spreadsheet_habits_are_taken(write: Write) -> None:
     assert (case.labels, case.site) == ((), "")
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_spreadsheets_separate_by_semicolon_or_tab(write: Write, mark: str) -> None:
+    row = mark.join(["p", "s", "breast", "yes", '"a.dcm;b.dcm"', "a_ANT.json", "north"])
+    (case,) = read_cohort(write(row, header=HEADER.replace(",", mark))).cases
+    assert [path.name for path in case.files] == ["a.dcm", "b.dcm"]
+    assert (case.labels[0].view, case.site) == ("anterior", "north")
+
+
 def test_rows_with_missing_files_are_named_and_the_others_kept(write: Write) -> None:
     cohort = read_cohort(
         write(
@@ -121,7 +129,7 @@ def test_slips_in_the_table_are_one_line(write: Write, rows: list[str], message:
     ("header", "message"),
     [
         ("patient,study,cancer,files", "column metastasis is missing"),
-        ("patient;study;cancer;metastasis;files", "column patient is missing"),
+        ("patient|study|cancer|metastasis|files", "column patient is missing"),
         (HEADER + ",study", "column study occurs twice"),
     ],
 )

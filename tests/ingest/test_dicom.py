@@ -194,6 +194,12 @@ def test_rescale(pair, save, front, tmp_path):
     assert "rescaled" in codes_of(scan)
 
 
+def test_a_rescale_slope_of_zero_is_ignored(pair, save, front, tmp_path):
+    scan = load_files([save(pair(RescaleSlope="0", RescaleIntercept="7"), tmp_path / "a.dcm")])
+    np.testing.assert_array_equal(scan.anterior.counts, front)
+    assert "rescale-ignored" in codes_of(scan)
+
+
 def test_no_study_date_and_empty_spacing(pair, save, tmp_path):
     scan = load_files([save(pair(StudyDate=None, PixelSpacing=""), tmp_path / "a.dcm")])
     assert scan.acquisition.study_date is None

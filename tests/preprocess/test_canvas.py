@@ -56,6 +56,14 @@ def test_paper_canvas_has_the_papers_shape_and_centres_the_body() -> None:
     assert placement.canvas_top + placement.rows == 640
 
 
+def test_a_view_with_next_to_no_counts_keeps_them_and_says_so() -> None:
+    counts = np.zeros((1024, 256), np.float32)
+    counts[100, 100] = 5
+    canvas = prepare_canvas(scan(view("anterior", counts)), PaperCanvas())
+    assert canvas.placements[0].gain == 1
+    assert "brightness-not-reached" in {flag.code for flag in canvas.flags}
+
+
 def test_missing_view_leaves_its_half_empty() -> None:
     canvas = prepare_canvas(scan(view("posterior", phantom())), PaperCanvas())
     assert not canvas.grey[:, :256].any()

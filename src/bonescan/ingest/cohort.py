@@ -143,14 +143,16 @@ def _rows(path: Path) -> list[tuple[int, Mapping[str, str]]]:
         raise BadInput(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: is not UTF-8 text; save it as CSV UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), restkey="", restval="", delimiter=_delimiter(text)
+    )
     try:
         columns = [(name or "").strip().casefold() for name in reader.fieldnames or ()]
         missing = [name for name in REQUIRED if name not in columns]
         if missing:
             raise BadInput(
-                f"{path}: column {missing[0]} is missing; the first line must name, separated by "
-                f"commas, {', '.join(REQUIRED)}"
+                f"{path}: column {missing[0]} is missing; the first line must name "
+                f"the columns {', '.join(REQUIRED)}"
             )
         doubled = [name for name in columns if name and columns.count(name) > 1]
         if doubled:
@@ -166,6 +168,12 @@ def _rows(path: Path) -> list[tuple[int, Mapping[str, str]]]:
             )
     plain = [(line, {name: (row[name] or "").strip() for name in columns}) for line, row in rows]
     return [(line, row) for line, row in plain if any(row.values())]
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the columns; spreadsheets of some countries write semicolons."""
+    heading = text.partition("\n")[0]
+    return next((mark for mark in ",;\t" if mark in heading), ",")
 
 
 def _case(path: Path, line: int, row: Mapping[str, str]) -> Case:
