@@ -66,6 +66,11 @@ def place(lesion: Lesion) -> str:
     return f"{lesion.region}, {side}"
 
 
+def level(lesion: Lesion) -> str:
+    """Return a lesion's level under a heading that says that it is one: ``chest``."""
+    return lesion.region.removesuffix(" level").removeprefix("level ")
+
+
 def unit(scan: Scan) -> str:
     """Name what a pixel's value is: counts, or grey values where a picture was read."""
     return "counts" if scan.acquisition.true_counts else "grey values"
