@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bonescan.config import Settings, load_experiment
+from bonescan.config import Settings
 from bonescan.errors import BadSettings
+from bonescan.experiment import load_experiment
 
 EXPERIMENTS = sorted((Path(__file__).resolve().parents[1] / "experiments").glob("*.toml"))
 

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from bonescan.config import load_experiment
+from bonescan.experiment import load_experiment
 from bonescan.ingest.cohort import read_cohort
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,7 +14,7 @@ ORDER = [
     {"__init__"},
     {"errors"},
     {"scan", "config", "files"},
-    {"package", "measures", "runtime"},
+    {"experiment", "package", "measures", "runtime"},
     {"ingest"},
     {"simulate", "preprocess"},
     {"masks"},

@@ -270,7 +270,8 @@ def prepare(
     workers: Workers = 1,
 ) -> None:
     """Turn DICOM and Labelme marks into canvases and labels, with sheets to look at."""
-    from bonescan.config import Settings, load_experiment
+    from bonescan.config import Settings
+    from bonescan.experiment import load_experiment
     from bonescan.prepare import prepare_cohort
 
     _check_folder(out)
@@ -318,7 +319,7 @@ def train(
     ] = None,
 ) -> None:
     """Train the runs and folds of an experiment; start it again and it goes on."""
-    from bonescan.config import load_experiment
+    from bonescan.experiment import load_experiment
     from bonescan.train import run_experiment
 
     run_experiment(
@@ -353,7 +354,7 @@ def evaluate(
             raise BadSettings("give either experiment files with --runs, or --cohort; not both")
         _validate(model, cohort, out)
     elif experiments and runs is not None:
-        from bonescan.config import load_experiment
+        from bonescan.experiment import load_experiment
         from bonescan.evaluate.tables import evaluate_experiments
 
         loaded = [load_experiment(path, overrides) for path in experiments]
@@ -381,7 +382,7 @@ def show(experiment: ExperimentFile, overrides: Overrides = []) -> None:  # noqa
     """Print the settings of every run as resolved."""
     import json
 
-    from bonescan.config import load_experiment
+    from bonescan.experiment import load_experiment
 
     loaded = load_experiment(experiment, overrides)
     resolved = {name: settings.model_dump(mode="json") for name, settings in loaded.runs.items()}

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bonescan.config import Experiment, PaperCanvas, Printed, Settings, Training
+from bonescan.config import PaperCanvas, Settings, Training
 from bonescan.errors import BadInput
 from bonescan.evaluate.folds import finished_folds, match_halves, smallest_mark
 from bonescan.evaluate.overlays import FOUND, MISSED, WRONG, overlay
 from bonescan.evaluate.table import Table
 from bonescan.evaluate.tables import evaluate_experiments
+from bonescan.experiment import Experiment, Printed
 from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import Predictions
 

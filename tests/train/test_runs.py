@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bonescan.config import Experiment, Settings
+from bonescan.config import Settings
 from bonescan.errors import BadInput, BadSettings
+from bonescan.experiment import Experiment
 from bonescan.prepare import PreparedData
 from bonescan.train import run_experiment
 from bonescan.train.folder import RunFolder, locked

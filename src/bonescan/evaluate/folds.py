@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bonescan.config import Experiment, LesionRule
+from bonescan.config import LesionRule
 from bonescan.evaluate.matching import Matching, match_labels
+from bonescan.experiment import Experiment
 from bonescan.measures.pixels import PixelCounts, pooled
 from bonescan.quantify.lesions import label_components, threshold_components
 from bonescan.train.folder import RunFolder

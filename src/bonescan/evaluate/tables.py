@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bonescan import __version__
-from bonescan.config import Experiment, Printed
 from bonescan.errors import BadInput
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
 from bonescan.evaluate.overlays import write_sheet
 from bonescan.evaluate.table import Cell, Table
+from bonescan.experiment import Experiment, Printed
 from bonescan.measures.pixels import PixelCounts, f1_of, mean_of, pooled
 from bonescan.measures.statistics import paired_difference
 from bonescan.package import RESEARCH_USE

@@ -25,8 +25,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bonescan.config import Experiment, Settings
+from bonescan.config import Settings
 from bonescan.errors import BadInput
+from bonescan.experiment import Experiment
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import torch
 from lightning_fabric import Fabric
 
 from bonescan import __version__
-from bonescan.config import Experiment, Settings
+from bonescan.config import Settings
 from bonescan.errors import BadInput, BadSettings
+from bonescan.experiment import Experiment
 from bonescan.models import Network, build_model, probabilities
 from bonescan.prepare import PreparedCase, PreparedData
 from bonescan.train.checkpoints import load_checkpoint
