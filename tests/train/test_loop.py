@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from bonescan.config import NoMask, Settings
 from bonescan.errors import BadInput, BadSettings, BonescanError
 from bonescan.prepare import PreparedData
 from bonescan.train import checkpoints, loop
-from bonescan.train.dataset import make_example
+from bonescan.train.dataset import Batch, make_example
 from bonescan.train.folder import RunFolder
 from bonescan.train.loop import Progress, examples_of_epoch, keep_best, watch_for_collapse
 from bonescan.train.runs import chosen_network, train_fold
@@ -125,10 +126,11 @@ TRAIN = """
 import sys
 from pathlib import Path
 import torch
+from lightning_fabric import Fabric
 torch.set_num_threads(1)
 from bonescan.config import NoMask, Settings
 from bonescan.prepare import PreparedData
-from bonescan.train.dataset import make_example
+from bonescan.train.dataset import Batch, make_example
 from bonescan.train.folder import RunFolder
 from bonescan.train.runs import train_fold
 data, settings, folder = map(Path, sys.argv[1:])
@@ -319,3 +321,18 @@ def test_a_damaged_checkpoint_is_one_clear_line(
     folder.last.write_bytes(folder.last.read_bytes()[:200])
     with pytest.raises(BadInput, match=r"last\.pt: cannot be read as a checkpoint"):
         run(tiny_data, settings_of(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1e-3])
+def test_the_gradient_is_no_longer_than_asked(settings_of: SettingsOf, clip_norm: float) -> None:
+    settings = settings_of(optimiser={"clip_norm": clip_norm})
+    learner = loop.Learner(settings, Fabric(accelerator="cpu"))
+    torch.manual_seed(0)
+    target = (torch.rand(2, 16, 16) > 0.9).long() * 2
+    learner.step(Batch(torch.rand(2, 1, 16, 16), target), settings, 1)
+    gradients = [p.grad for p in learner.network.parameters() if p.grad is not None]
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    if clip_norm:
+        assert norm == pytest.approx(clip_norm, rel=1e-3)
+    else:
+        assert norm > 1e-2

@@ -85,6 +85,10 @@ class Learner:
         loss = loss_of(outputs, self.fabric.to_device(batch.target), settings.loss)
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
+        if settings.optimiser.clip_norm > 0:
+            self.fabric.clip_gradients(
+                self.model, self.optimiser, max_norm=settings.optimiser.clip_norm
+            )
         self.optimiser.step()
         if self.average is not None:
             # A short memory at first, so that the first weights are soon forgotten.
