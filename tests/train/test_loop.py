@@ -122,15 +122,27 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     assert len(json.loads(cut.environment.read_text())) == (2 if stop[0] > 1 else 1)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_an_interrupted_run_on_a_gpu_ends_within_the_stated_tolerance(
+    tiny_data: PreparedData, settings_of: SettingsOf, tmp_path: Path
+) -> None:
+    settings = settings_of(**STATEFUL)
+    folders = [RunFolder(tmp_path / name) for name in ("whole", "cut")]
+    train_fold(settings, tiny_data, folders[0], 0, accelerator="gpu")
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(settings, tiny_data, folders[1], 0, accelerator="gpu", watcher=StopAfter(5, 2))
+    train_fold(settings, tiny_data, folders[1], 0, accelerator="gpu")
+    losses = [[record["loss"] for record in metrics(folder)] for folder in folders]
+    assert losses[1] == pytest.approx(losses[0], rel=loop.GPU_TOLERANCE)
+
+
 TRAIN = """
 import sys
 from pathlib import Path
 import torch
-from lightning_fabric import Fabric
 torch.set_num_threads(1)
 from bonescan.config import NoMask, Settings
 from bonescan.prepare import PreparedData
-from bonescan.train.dataset import Batch, make_example
 from bonescan.train.folder import RunFolder
 from bonescan.train.runs import train_fold
 data, settings, folder = map(Path, sys.argv[1:])
