@@ -3,8 +3,8 @@
 A run that is killed at any moment and started again goes on after its last finished epoch. On a
 CPU it then ends with the same numbers: order and random changes follow from seed, epoch and example
 alone, and the checkpoint holds all that an epoch leaves behind. ``metrics.jsonl`` is rewritten from
-the checkpoint, so it never runs ahead of it. On a GPU, whose sums are not made in a fixed order, each
-epoch's loss may differ by `GPU_TOLERANCE`; the test of it runs where there is a GPU.
+the checkpoint, so it never runs ahead of it. On a GPU, whose sums are not made in a
+fixed order, an epoch's loss may differ by `GPU_TOLERANCE`; the test of it runs where there is one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.initial import initialise
 from bonescan.train.losses import loss_of
 from bonescan.train.watch import Record, Watcher
-
 
 #: Relative difference in an epoch's loss between a resumed and an uninterrupted run on a GPU.
 GPU_TOLERANCE = 0.02
