@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from bonescan import RESEARCH_USE
+
 if TYPE_CHECKING:
     from bonescan.scan import Reading
-
-RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
 
 app = typer.Typer(
     name="bonescan",
@@ -249,13 +249,25 @@ def simulate(
         Literal["screening", "paper", "followup"], typer.Option(help="Kind of cohort.")
     ] = "screening",
     workers: Workers = 1,
+    pictures: Annotated[
+        bool,
+        typer.Option("--pictures", help="8-bit picture pairs in place of DICOM."),
+    ] = False,
 ) -> None:
     """Simulate patients: DICOM, Labelme marks, truth and cohort.csv."""
     from bonescan.simulate import write_cohort
 
     _check_folder(folder)
     with _progress("simulating") as report:
-        write_cohort(folder, patients, seed, preset=preset, workers=workers, progress=report)
+        write_cohort(
+            folder,
+            patients,
+            seed,
+            preset=preset,
+            pictures=pictures,
+            workers=workers,
+            progress=report,
+        )
     print(f"{folder}: simulated cohort (no real patients). {RESEARCH_USE}")
 
 
@@ -354,8 +366,8 @@ def evaluate(
             raise BadSettings("give either experiment files with --runs, or --cohort; not both")
         _validate(model, cohort, out)
     elif experiments and runs is not None:
-        from bonescan.experiment import load_experiment
         from bonescan.evaluate.tables import evaluate_experiments
+        from bonescan.experiment import load_experiment
 
         loaded = [load_experiment(path, overrides) for path in experiments]
         print(evaluate_experiments(loaded, runs, out))

@@ -20,9 +20,9 @@ from skimage import measure
 from bonescan import __version__
 from bonescan.errors import BadInput
 from bonescan.scan import VIEW_NAMES
-from bonescan.simulate.export import label_picture, write_annotation
+from bonescan.simulate.export import label_picture, write_annotation, write_pictures
 from bonescan.simulate.followup import simulate_course
-from bonescan.simulate.nm import NOTICE, nm_dataset
+from bonescan.simulate.nm import NOTICE, nm_files
 from bonescan.simulate.patient import PRESETS, Preset, SimulatedPatient, simulate_patient
 from bonescan.simulate.truth import REGIONS
 
@@ -40,6 +40,7 @@ def write_cohort(
     seed: int,
     *,
     preset: Preset = "screening",
+    pictures: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> None:
@@ -55,6 +56,9 @@ def write_cohort(
         same for every number of patients and of workers.
     seed : int
     preset : {"screening", "paper", "followup"}
+    pictures : bool
+        Write the scans as pairs of 8-bit pictures, as published data sets hold them, in place of
+        DICOM.
     workers : int
         Processes to use.
     progress : callable, optional
@@ -69,19 +73,19 @@ def write_cohort(
         raise BadInput(f"preset {preset} is unknown; give one of {', '.join(PRESETS)}")
     number = patients or (PAPER_PATIENTS if preset == "paper" else DEFAULT_PATIENTS)
     folder = Path(folder)
-    _claim(folder, seed, preset)
-    for name in ("dicom", "labels", "truth"):
+    _claim(folder, seed, preset, pictures)
+    for name in ("pictures" if pictures else "dicom", "labels", "truth"):
         (folder / name).mkdir(exist_ok=True)
     report = progress or (lambda done, total: None)
     report(0, number)
-    jobs = [(folder, seed, index, preset) for index in range(number)]
+    jobs = [(folder, seed, index, preset, pictures) for index in range(number)]
     for done, _ in enumerate(_run(jobs, workers), start=1):
         report(done, number)
-    rows = [row for index in range(number) for row in _rows(folder, seed, index, preset)]
+    rows = [row for index in range(number) for row in _rows(folder, index)]
     _write_text(folder / "cohort.csv", _csv(rows))
 
 
-def _run(jobs: list[tuple[Path, int, int, Preset]], workers: int) -> Iterator[int]:
+def _run(jobs: list[tuple[Path, int, int, Preset, bool]], workers: int) -> Iterator[int]:
     if workers <= 1:
         for job in jobs:
             write_patient(*job)
@@ -95,7 +99,9 @@ def _run(jobs: list[tuple[Path, int, int, Preset]], workers: int) -> Iterator[in
             yield running[future]
 
 
-def write_patient(folder: Path, seed: int, index: int, preset: Preset) -> None:
+def write_patient(
+    folder: Path, seed: int, index: int, preset: Preset, pictures: bool = False
+) -> None:
     """Simulate and write all scans of one patient, unless they are there; the record comes last."""
     done = _record_path(folder, index)
     if done.exists():
@@ -105,11 +111,11 @@ def write_patient(folder: Path, seed: int, index: int, preset: Preset) -> None:
         aside = folder / f".{patient.study}"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
-        files = _write_scan(aside, patient)
-        for name in files:
+        scan = _write_views(aside, patient, pictures)
+        for name in [*scan, *_write_truth(aside, patient)]:
             os.replace(aside / Path(name).name, folder / name)
         aside.rmdir()
-        studies.append(_row(patient))
+        studies.append(_row(patient, scan))
     _write_text(done, json.dumps(studies))
 
 
@@ -120,12 +126,20 @@ def _scans(seed: int, index: int, preset: Preset) -> Iterator[SimulatedPatient]:
     yield simulate_patient(seed, index, preset=preset)
 
 
-def _write_scan(folder: Path, patient: SimulatedPatient) -> list[str]:
-    """Write all files of a scan flat into ``folder``; returns their places in the cohort."""
+def _write_views(folder: Path, patient: SimulatedPatient, pictures: bool) -> list[str]:
+    """Write the scan itself flat into ``folder``; returns its files' places in the cohort."""
     study = patient.study
-    dataset = nm_dataset(patient.counts, patient.identity, patient.acquisition)
-    dataset.save_as(folder / f"{study}.dcm", enforce_file_format=True)
-    written = [f"dicom/{study}.dcm"]
+    if pictures:
+        return [f"pictures/{path.name}" for path in write_pictures(patient.counts, folder / study)]
+    datasets = nm_files(patient.counts, patient.identity, patient.acquisition)
+    for end, dataset in datasets.items():
+        dataset.save_as(folder / f"{study}{end}.dcm", enforce_file_format=True)
+    return [f"dicom/{study}{end}.dcm" for end in datasets]
+
+
+def _write_truth(folder: Path, patient: SimulatedPatient) -> list[str]:
+    """Write marks and truth flat into ``folder``; returns their places in the cohort."""
+    study, written = patient.study, []
     for view, name in enumerate(VIEW_NAMES):
         image, annotation = write_annotation(
             label_picture(patient.counts[view]),
@@ -182,20 +196,20 @@ def truth_record(patient: SimulatedPatient) -> dict[str, Any]:
     }
 
 
-def _row(patient: SimulatedPatient) -> dict[str, str]:
+def _row(patient: SimulatedPatient, scan: list[str]) -> dict[str, str]:
     study = patient.study
     return {
         "patient": patient.identity.patient_id,
         "study": study,
         "cancer": patient.cancer,
         "metastasis": "yes" if patient.metastasis else "no",
-        "files": f"dicom/{study}.dcm",
+        "files": ";".join(scan),
         "labels": ";".join(f"labels/{study}_{name}.json" for name in VIEW_NAMES),
         "site": "simulated",
     }
 
 
-def _rows(folder: Path, seed: int, index: int, preset: Preset) -> list[dict[str, str]]:
+def _rows(folder: Path, index: int) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = json.loads(_record_path(folder, index).read_text())
     return rows
 
@@ -204,17 +218,20 @@ def _record_path(folder: Path, index: int) -> Path:
     return folder / "truth" / f".done{index + 1:04d}"
 
 
-def _claim(folder: Path, seed: int, preset: Preset) -> None:
+def _claim(folder: Path, seed: int, preset: Preset, pictures: bool) -> None:
     """Note what the folder holds, or refuse one that holds something else."""
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "simulation.json"
     wanted = {"notice": NOTICE, "bonescan": __version__, "seed": seed, "preset": preset}
+    if pictures:
+        wanted["files"] = "pictures"
     if note.exists():
         found = json.loads(note.read_text())
         if found != wanted:
             raise BadInput(
                 f"{note}: holds seed {found.get('seed')} and preset {found.get('preset')} of "
-                f"bonescan {found.get('bonescan')}; simulate into another folder"
+                f"bonescan {found.get('bonescan')}, as {found.get('files', 'DICOM')}; "
+                "simulate into another folder"
             )
     elif any(folder.iterdir()):
         raise BadInput(f"{folder}: is not empty and holds no simulation; give a new folder")

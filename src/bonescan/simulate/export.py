@@ -27,6 +27,14 @@ def published_picture(counts: NDArray[np.uint16], common_sum: float = COMMON_SUM
     return np.rint(counts * _gain(counts, common_sum)).astype(np.int64).astype(np.uint8)
 
 
+def write_pictures(counts: NDArray[np.uint16], stem: Path) -> tuple[Path, Path]:
+    """Write both views (2, H, W) as ``stem_ANT.png`` and ``stem_POST.png``; returns both paths."""
+    paths = stem.with_name(f"{stem.name}_ANT.png"), stem.with_name(f"{stem.name}_POST.png")
+    for path, view in zip(paths, counts, strict=True):
+        Image.fromarray(published_picture(view)).save(path)
+    return paths
+
+
 def label_picture(counts: NDArray[np.uint16], common_sum: float = COMMON_SUM) -> Any:
     """Export counts (H, W) for annotation: (H, W) uint8 with the common sum, clipped at 255."""
     grey = np.rint(counts * _gain(counts, common_sum))

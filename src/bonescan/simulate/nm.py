@@ -1,4 +1,4 @@
-"""Write simulated counts as a whole-body Nuclear Medicine Image, quirks of the vendor included.
+"""Write simulated counts as whole-body Nuclear Medicine Images, quirks of the vendor included.
 
 Follows PS3.3 A.5 (NM Image IOD): frames in the order of the Detector Vector, one energy window,
 Detector Information Sequence with the views where the vendor states them. Every object says in
@@ -68,11 +68,43 @@ def nm_dataset(
     Dataset
         With file meta information, ready for ``save_as(path, enforce_file_format=True)``.
     """
+    order = (1, 0) if acquisition.vendor.posterior_first else (0, 1)
+    return _dataset(counts, order, identity, acquisition)
+
+
+def nm_files(
+    counts: NDArray[np.uint16], identity: StudyIdentity, acquisition: Acquisition
+) -> dict[str, Dataset]:
+    """Build the files of a scan as its site stores them; keys end their names.
+
+    ``{"": two frames}``, or ``{"_anterior": one frame, "_posterior": one frame}`` of one series.
+    """
+    if not acquisition.vendor.one_file_a_view:
+        return {"": nm_dataset(counts, identity, acquisition)}
+    return {
+        f"_{name}": _dataset(counts, (view,), identity, acquisition, number=view + 1)
+        for view, name in enumerate(VIEW_NAMES)
+    }
+
+
+def _dataset(
+    counts: NDArray[np.uint16],
+    order: tuple[int, ...],
+    identity: StudyIdentity,
+    acquisition: Acquisition,
+    number: int = 1,
+) -> Dataset:
+    """Build one object that holds the views of ``order``, the ``number``-th of its series."""
     vendor = acquisition.vendor
-    order = (1, 0) if vendor.posterior_first else (0, 1)
     views = [VIEW_NAMES[k] for k in order]
     frames = np.ascontiguousarray(counts[list(order)])
     ds = _identity_modules(identity, vendor.manufacturer, vendor.model, vendor.software)
+    if number > 1:
+        uid = generate_uid(entropy_srcs=[*identity.entropy, "sop", str(number)])
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid
+        ds.InstanceNumber = number
+    if not vendor.tells_date:
+        ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = ""
     _image_modules(ds, frames, acquisition)
     _nm_modules(ds, identity, acquisition, views)
     if vendor.view_hint == "private text":
@@ -121,7 +153,7 @@ def _image_modules(ds: Dataset, frames: NDArray[np.uint16], acquisition: Acquisi
     ds.NumberOfFrames, ds.Rows, ds.Columns = (int(n) for n in frames.shape)
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0
     spacing = f"{acquisition.camera.pixel_mm:.6g}"
-    ds.PixelSpacing = [spacing, spacing]
+    ds.PixelSpacing = [spacing, spacing] if acquisition.vendor.tells_spacing else None
     largest = int(frames.max())
     ds.SmallestImagePixelValue, ds.LargestImagePixelValue = int(frames.min()), largest
     ds.WindowCenter, ds.WindowWidth = f"{max(largest, 2) / 2:.1f}", str(max(largest, 2))
@@ -133,8 +165,9 @@ def _nm_modules(
 ) -> None:
     vendor, camera = acquisition.vendor, acquisition.camera
     ds.FrameIncrementPointer = [0x00540010, 0x00540020]
-    ds.EnergyWindowVector, ds.DetectorVector = [1, 1], [1, 2]
-    ds.NumberOfEnergyWindows, ds.NumberOfDetectors = 1, 2
+    ds.EnergyWindowVector = [1] * len(views)
+    ds.DetectorVector = list(range(1, len(views) + 1))
+    ds.NumberOfEnergyWindows, ds.NumberOfDetectors = 1, len(views)
     frames = ds.pixel_array
     ds.CountsAccumulated = int(frames.sum())
     length = camera.rows * camera.pixel_mm

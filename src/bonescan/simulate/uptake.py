@@ -83,7 +83,7 @@ def draw_physiology(
     spine = np.exp(0.14 * rng.standard_normal())
     for name in ("cervical", "thoracic", "lumbar", "sacrum"):
         regions[name] *= float(spine)
-    skull, limbs = np.exp(0.6 * rng.standard_normal()), np.exp(0.25 * rng.standard_normal())
+    skull, limbs = np.exp(0.6 * rng.standard_normal()), np.exp(0.33 * rng.standard_normal())
     for name in ("skull", "mandible"):
         regions[name] *= float(skull)
     for name in ("femora", "lower legs", "forearms", "hands", "feet", "humeri", "patellae"):

@@ -23,7 +23,9 @@ class Vendor:
 
     ``pixel_mm`` are the spacings that it is used with; ``velocity_mm_s`` the range of table
     velocities; ``window_kev`` the energy window; ``view_hint`` how the header tells the views;
-    ``posterior_first`` puts the posterior frame first (its Detector Vector tells).
+    ``posterior_first`` puts the posterior frame first (its Detector Vector tells). Habits of sites
+    are variants of a make: ``one_file_a_view`` makes two files of a scan; without
+    ``tells_spacing`` the Pixel Spacing is empty, without ``tells_date`` the Study Date.
     """
 
     key: str
@@ -38,6 +40,9 @@ class Vendor:
     view_hint: ViewHint = "code"
     posterior_first: bool = False
     technique: str = "1PS"
+    one_file_a_view: bool = False
+    tells_spacing: bool = True
+    tells_date: bool = True
 
 
 VENDORS: dict[str, Vendor] = {
@@ -71,15 +76,28 @@ VENDORS: dict[str, Vendor] = {
     )
 }  # fmt: skip
 
+VENDORS |= {
+    vendor.key: vendor
+    for vendor in (
+        replace(VENDORS["ge-infinia"], key="ge-infinia-undated", tells_date=False),
+        replace(VENDORS["ge-millennium"], key="ge-millennium-no-spacing", tells_spacing=False),
+        replace(VENDORS["siemens-ecam"], key="siemens-ecam-split", one_file_a_view=True),
+    )
+}
+
 #: Vendors of each preset with the chance of each. The paper's scans come from GE cameras.
 PRESET_VENDORS: dict[str, tuple[tuple[str, float], ...]] = {
     "paper": (("ge-discovery", 0.6), ("ge-infinia", 0.3), ("ge-millennium", 0.1)),
     "screening": (
+        ("ge-discovery", 0.35), ("ge-infinia", 0.12), ("ge-infinia-undated", 0.03),
+        ("ge-millennium", 0.06), ("ge-millennium-no-spacing", 0.04), ("siemens-symbia", 0.20),
+        ("siemens-ecam", 0.04), ("siemens-ecam-split", 0.04), ("philips-brightview", 0.12),
+    ),
+    "followup": (
         ("ge-discovery", 0.35), ("ge-infinia", 0.15), ("ge-millennium", 0.10),
         ("siemens-symbia", 0.20), ("siemens-ecam", 0.08), ("philips-brightview", 0.12),
     ),
 }  # fmt: skip
-PRESET_VENDORS["followup"] = PRESET_VENDORS["screening"]
 
 #: Median and log standard deviation of the counts of an anterior view, by preset.
 PRESET_COUNTS: dict[str, tuple[float, float]] = {

@@ -15,7 +15,7 @@ REGION_LEVELS: dict[str, tuple[float, float]] = {
     "skull": (0.778, 0.15),
     "mandible": (0.42, 0.20),
     "cervical": (1.27, 0.15),
-    "thoracic": (1.84, 0.06),
+    "thoracic": (1.84, 0.10),
     "lumbar": (1.32, 0.06),
     "sacrum": (0.9, 0.12),
     "ribs": (1.73, 0.18),
@@ -109,7 +109,7 @@ ZONES: tuple[Zone, ...] = (
     Zone("base of the neck", ("C7", "T1"), 13, 0.3, ("cervical", "thoracic"), 0.3),
     Zone("lower sternum", ("xiphisternal joint",), 32, -0.4, ("sternum",), 0.3),
     Zone("upper neck", ("C1", "C2", "C3"), 16, 0.25, ("cervical",), 0.3),
-    Zone("lumbar bodies", _named("L", range(1, 6), ""), 18, 0.5, ("lumbar",), 0.2),
+    Zone("lumbar bodies", _named("L", range(1, 6), ""), 18, 0.75, ("lumbar",), 0.35),
     Zone("thoracic bodies", _named("T", range(5, 13), ""), 15, 0.3, ("thoracic",), 0.2),
     Zone("chin", ("chin",), 26, 0.8, ("mandible",), 0.4),
 )  # fmt: skip
