@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from bonescan import RESEARCH_USE
 from bonescan.config import CanvasSettings, Frozen, MaskSettings, ModelSettings
 from bonescan.errors import BadInput
+from bonescan.files import write_whole
 
 ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "model.onnx", "weights.safetensors", "card.json"
 SCHEMA = 1
-RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
 
 
 class Threshold(Frozen):
@@ -161,9 +161,7 @@ def sha256_of(path: Path) -> str:
 
 def write_card(folder: Path, card: Card) -> None:
     """Write ``card.json`` into a package folder, whole or not at all."""
-    aside = folder / f"{CARD_NAME}.part"
-    aside.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    os.replace(aside, folder / CARD_NAME)
+    write_whole(folder / CARD_NAME, f"{card.model_dump_json(indent=2)}\n".encode())
 
 
 def _read_card(folder: Path) -> Card:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from skimage.segmentation import find_boundaries
 
-from bonescan.package import RESEARCH_USE
+from bonescan import RESEARCH_USE
 from bonescan.train.predictions import Predictions
 
 FOUND, WRONG, MISSED = (0, 130, 60), (210, 30, 30), (30, 80, 220)

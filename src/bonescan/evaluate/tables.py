@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bonescan import __version__
+from bonescan import RESEARCH_USE, __version__
 from bonescan.errors import BadInput
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
 from bonescan.evaluate.overlays import write_sheet
@@ -14,7 +14,6 @@ from bonescan.evaluate.table import Cell, Table
 from bonescan.experiment import Experiment, Printed
 from bonescan.measures.pixels import PixelCounts, f1_of, mean_of, pooled
 from bonescan.measures.statistics import paired_difference
-from bonescan.package import RESEARCH_USE
 from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.predictions import Predictions
 

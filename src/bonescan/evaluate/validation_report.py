@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bonescan import __version__
+from bonescan import RESEARCH_USE, __version__
 from bonescan.config import LesionRule
 from bonescan.evaluate.curves import draw_froc, draw_roc
 from bonescan.evaluate.sweep import Sweep
@@ -24,7 +24,6 @@ from bonescan.measures.statistics import Interval
 from bonescan.quantify import find_lesions
 from bonescan.report.display import lay_out
 from bonescan.report.figure import draw_overlay
-from bonescan.report.texts import RESEARCH_USE
 from bonescan.scan import Provenance, Reading, Scan, ViewName, ViewReading
 
 SCHEMA, SCHEMA_VERSION = "bonescan-validation", "1.0"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bonescan import __version__
+from bonescan import RESEARCH_USE, __version__
 from bonescan.files import write_whole
 from bonescan.scan import View
 
@@ -91,7 +91,7 @@ def _sidecar(view: View, mapping: IntensityMapping) -> dict[str, Any]:
     value = "min(255, round(gain * counts))"
     return {
         "made_with": f"bonescan {__version__}",
-        "notice": "Research use only: not a medical device, not for diagnosis.",
+        "notice": RESEARCH_USE,
         "view": view.name,
         "source": view.source.name,
         "sop_instance_uid": view.sop_instance_uid,

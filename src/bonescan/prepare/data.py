@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from bonescan import __version__
+from bonescan import RESEARCH_USE, __version__
 from bonescan.config import CanvasSettings, Frozen
 from bonescan.errors import BadInput
 from bonescan.files import write_whole
@@ -28,7 +28,6 @@ from bonescan.scan import Canvas, Flag, Placement, ViewName
 
 #: Raised when the meaning of the files changes; readers refuse another one.
 SCHEMA = 1
-RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
 SetName = Literal["D1", "D2", "D3", "D4"]
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from bonescan import RESEARCH_USE
 from bonescan.config import OtsuMask
 from bonescan.files import write_whole
 from bonescan.masks import label_map
-from bonescan.prepare.data import RESEARCH_USE, PreparedCase, PreparedData
+from bonescan.prepare.data import PreparedCase, PreparedData
 from bonescan.scan import LEFT_EDGE_SIDE, NON_METASTATIC, VIEW_NAMES
 
 #: How the views are named in the pictures.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bonescan import RESEARCH_USE as RESEARCH_USE
 from bonescan.quantify.position import UNKNOWN_LEVEL
 from bonescan.scan import Flag, Lesion, Reading, Scan, Severity, ViewName
 
-RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
 DRAFT = "Draft made by software. A physician has to check every mark against the scan."
 NOTHING_RULED_OUT = "That rules nothing out: see the flags, the limits of the model and the scan."
 LEVEL_NOTE = (

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from pydantic import ValidationError
 from bonescan.config import Settings
 from bonescan.errors import BadInput
 from bonescan.experiment import Experiment
+from bonescan.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,5 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    aside = path.with_name(f"{path.name}.part")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+    """Write a text file whole or not at all; see `bonescan.files.write_whole`."""
+    write_whole(path, text.encode())
