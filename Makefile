@@ -14,7 +14,7 @@ demo: $(VENV)/core.stamp
 	$(RUN) read demo/cohort/dicom --out demo/reading
 
 test: $(VENV)/dev.stamp
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 install: $(VENV)/dev.stamp
 
