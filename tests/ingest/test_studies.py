@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zipfile
 from pathlib import Path
@@ -163,6 +164,19 @@ def test_failures_do_not_stop_others(two, save, tmp_path):
     assert "2 more files alike" in ct
     assert len(failures) == 5
     assert all("\n" not in reason for reason in failures)
+
+
+def test_a_folder_that_may_not_be_opened_is_named(nm, save, front, tmp_path, monkeypatch):
+    save(nm(front), tmp_path / "in" / "a.dcm")
+    (tmp_path / "in" / "closed").mkdir()
+    allowed = os.access
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: Path(path).name != "closed" and allowed(path, mode)
+    )
+    with find_studies([tmp_path / "in"]) as found:
+        assert [study.name for study in found.studies] == ["a"]
+        (failure,) = found.failures
+    assert failure.reason.endswith("in/closed: the folder cannot be opened; check its rights")
 
 
 def test_empty_folder(tmp_path):

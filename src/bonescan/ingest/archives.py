@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -70,8 +71,13 @@ def collect(
 def _below(path: Path, stack: ExitStack, failures: list[Failure]) -> Iterator[InputFile]:
     if path.is_dir():
         members = [item for item in sorted(path.rglob("*")) if _is_wanted(item, path)]
+        closed = [item for item in (path, *members) if item.is_dir() and not _may_enter(item)]
+        failures += [
+            Failure(folder, f"{folder}: the folder cannot be opened; check its rights")
+            for folder in closed
+        ]
         files = [item for item in members if item.is_file()]
-        if not files:
+        if not files and not closed:
             raise BadInput(f"{path}: the folder holds no files; give the folder of a study")
         for file in files:
             if is_zip(file):
@@ -89,6 +95,11 @@ def _below(path: Path, stack: ExitStack, failures: list[Failure]) -> Iterator[In
         yield from _unpacked(path, path, stack)
     else:
         yield InputFile(path, path, named=True)
+
+
+def _may_enter(folder: Path) -> bool:
+    """Tell whether a folder's files can be listed; `Path.rglob` passes over one that cannot."""
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def _is_wanted(path: Path, root: Path) -> bool:
