@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from bonescan import RESEARCH_USE
-
-if TYPE_CHECKING:
-    from bonescan.scan import Reading
+from bonescan.console import complain, print_reading, progress
 
 app = typer.Typer(
     name="bonescan",
@@ -24,8 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Progress = Callable[[int, int], None]
 
 #: Exit code after Ctrl-C.
 _INTERRUPTED = 130
@@ -65,14 +59,8 @@ def _fail_call(error: Exception) -> NoReturn:
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    _complain([message])
+    complain([message])
     sys.exit(code)
-
-
-def _complain(failures: Iterable[str]) -> None:
-    """Print each failure on one line, even where a file's name has a line break in it."""
-    for failure in failures:
-        print(f"bonescan: {' '.join(failure.splitlines())}", file=sys.stderr)
 
 
 def _show_version(wanted: bool) -> None:
@@ -91,28 +79,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Progress]:
-    """Show a progress bar once something has been reported; yields ``report(done, total)``."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Bar(*columns, console=Console(stderr=True))
-    task = bar.add_task(what, total=None)
-
-    def report(done: int, total: int) -> None:
-        bar.start()
-        bar.update(task, completed=done, total=total)
-
-    try:
-        yield report
-    finally:
-        if bar.live.is_started:
-            bar.stop()
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -153,10 +119,10 @@ def read(
             if isinstance(result, BonescanError):
                 failures.append(str(result))
             else:
-                _print_reading(console, result, out / result.study)
+                print_reading(console, result, out / result.study)
     if not found.studies and not failures:
         failures.append(f"{paths[0]}: holds no DICOM file and no picture; name another path")
-    _complain(failures)
+    complain(failures)
     console.print(RESEARCH_USE)
     raise typer.Exit(1 if failures else 0)
 
@@ -168,33 +134,6 @@ def _check_folder(out: Path) -> None:
     nearest = next((path for path in (out, *out.absolute().parents) if path.exists()), out)
     if nearest.exists() and not nearest.is_dir():
         raise BadSettings(f"{nearest}: is a file where results should go; name a folder")
-
-
-def _print_reading(console: Any, reading: Reading, folder: Path) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(f"{reading.study}: marks by zone and view"))
-    for column in ("zone", "anterior", "posterior"):
-        table.add_column(column, justify="left" if column == "zone" else "right")
-    read_views = {view.view for view in reading.views}
-    for zone in sorted({lesion.region for lesion in reading.lesions}):
-        table.add_row(zone, *(_count(reading, read_views, view, zone) for view in _VIEWS))
-    table.add_row("all", *(_count(reading, read_views, view, None) for view in _VIEWS))
-    console.print(table)
-    for flag in reading.flags:
-        console.print(f"[{flag.severity}] {flag.code}: {flag.message}", markup=False)
-    console.print(f"report: {folder / 'report.html'}", markup=False)
-
-
-_VIEWS = ("anterior", "posterior")
-
-
-def _count(reading: Reading, read_views: set[Any], view: str, zone: str | None) -> str:
-    if view not in read_views:
-        return "no view"
-    lesions = (lesion for lesion in reading.lesions if lesion.view == view)
-    return str(sum(zone is None or lesion.region == zone for lesion in lesions))
 
 
 @app.command()
@@ -230,7 +169,7 @@ def inspect(
             for name, value in report.rows():
                 table.add_row(name, Text(value))
             console.print(table)
-    _complain(failures)
+    complain(failures)
     raise typer.Exit(1 if failures else 0)
 
 
@@ -258,7 +197,7 @@ def simulate(
     from bonescan.simulate import write_cohort
 
     _check_folder(folder)
-    with _progress("simulating") as report:
+    with progress("simulating") as report:
         write_cohort(
             folder,
             patients,
@@ -290,7 +229,7 @@ def prepare(
     settings = Settings()
     if experiment is not None:
         settings = next(iter(load_experiment(experiment).runs.values()))
-    with _progress("preparing") as report:
+    with progress("preparing") as report:
         failures = prepare_cohort(
             cohort,
             out,
@@ -299,7 +238,7 @@ def prepare(
             workers=workers,
             progress=report,
         )
-    _complain(failures)
+    complain(failures)
     print(f"look at {out / 'sheets'} before you train on {out}")
     raise typer.Exit(1 if failures else 0)
 
@@ -380,12 +319,12 @@ def _validate(model: Path | None, cohort: Path, out: Path) -> None:
     from bonescan.package import Package
     from bonescan.predict import SHIPPED_MODEL
 
-    with _progress("validating") as report:
+    with progress("validating") as report:
         summary = validate_package(
             Package.load(model or SHIPPED_MODEL), cohort, out, progress=report
         )
     print(summary)
-    _complain(summary.problems)
+    complain(summary.problems)
     raise typer.Exit(1 if summary.problems else 0)
 
 
