@@ -81,6 +81,7 @@ def simulate_patient(
     lesions: int | None = None,
     counts: float | None = None,
     body: BodyParameters | None = None,
+    anatomy: Anatomy | None = None,
 ) -> SimulatedPatient:
     """Simulate one whole-body bone scan.
 
@@ -99,13 +100,16 @@ def simulate_patient(
     counts : float, optional
         Expected counts of the anterior view.
     body : BodyParameters, optional
+    anatomy : Anatomy, optional
+        A body that takes the place of the parametric one, for instance from
+        `bonescan.simulate.voxels.from_voxels`; give a ``body`` of its sex and height with it.
 
     Returns
     -------
     SimulatedPatient
     """
     case = draw_case(seed, index, preset, cancer, metastasis, lesions, body)
-    return scan_patient(case, counts=counts)
+    return scan_patient(case, scene=build_scene(case, anatomy), counts=counts)
 
 
 @dataclass(frozen=True)
@@ -182,9 +186,9 @@ class Scene:
     findings: list[Focus]
 
 
-def build_scene(case: Case) -> Scene:
-    """Build body and uptake of a case, and put its lesions and findings in."""
-    anatomy = build_anatomy(case.body)
+def build_scene(case: Case, anatomy: Anatomy | None = None) -> Scene:
+    """Build body (unless given) and uptake of a case, and put its lesions and findings in."""
+    anatomy = anatomy or build_anatomy(case.body)
     uptake = normal_uptake(anatomy, case.physiology, stream(case.seed, case.index, "uptake"))
     lesions: list[Focus] = []
     if case.metastasis:
