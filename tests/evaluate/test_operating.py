@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bonescan.config import PaperCanvas, Settings
 from bonescan.errors import BadInput
-from bonescan.evaluate.operating import lesion_threshold
+from bonescan.evaluate.operating import best_lesion_f1, lesion_threshold
 from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import Predictions
 
@@ -65,3 +66,10 @@ def test_specks_below_the_smallest_lesion_do_not_count(tmp_path: Path) -> None:
 def test_a_run_that_is_not_finished_has_none(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no finished fold"):
         lesion_threshold(tmp_path)
+
+
+def test_without_a_threshold_within_the_false_marks_lesion_f1_decides() -> None:
+    hits, false_marks = np.array([[9, 8, 4]]), np.array([[12, 3, 3]])
+    sweep = SimpleNamespace(hits=hits, lesions=np.array([10]), false_marks=false_marks)
+    # F1 is 18 / 31, 16 / 21 and 8 / 17.
+    assert best_lesion_f1(sweep) == 1  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ def lesion_threshold(run_folder: Path, *, most_false: float = MOST_FALSE) -> Thr
     -------
     Threshold
         For `bonescan.train.export.export_run`. Of equally sensitive thresholds the highest; where
-        none keeps within ``most_false``, the one with the fewest false marks.
+        none keeps within ``most_false``, the one of the highest lesion F1.
 
     Raises
     ------
@@ -46,17 +46,32 @@ def lesion_threshold(run_folder: Path, *, most_false: float = MOST_FALSE) -> Thr
     settings = folder.read_settings()
     validation = Predictions.load(folder.predictions).of_part("validation")
     sweep = sweep_predictions(validation, settings.canvas.reduce)
-    at = choose_threshold(sweep, most_false)
+    within = bool((sweep.false_marks.mean(axis=0) <= most_false).any())
+    at = choose_threshold(sweep, most_false) if within else best_lesion_f1(sweep)
     data = folder.read_starts()[-1]["description"]
     sensitivity = sweep.sensitivity(at) or 0.0
     return Threshold(
         value=float(sweep.thresholds[at]),
         rule=(
-            f"highest lesion sensitivity at {most_false:g} false marks a patient or fewer "
+            f"{_RULES[within].format(most_false)} "
             f"({100 * sensitivity:.0f} % at {sweep.false_per_study(at) or 0.0:.2f} there)"
         ),
         chosen_on=f"{summary['validation']} validation patients, {data}",
     )
+
+
+#: What a card says of its threshold, by whether any kept within the false marks allowed.
+_RULES = {
+    True: "highest lesion sensitivity at {:g} false marks a patient or fewer",
+    False: "highest lesion F1, as no threshold kept within {:g} false marks a patient",
+}
+
+
+def best_lesion_f1(sweep: Sweep) -> int:
+    """Return the position of the highest F1 of lesions: hits, misses and false marks pooled."""
+    hits, lesions = sweep.hits.sum(axis=0), sweep.lesions.sum()
+    false_marks = sweep.false_marks.sum(axis=0)
+    return int(np.argmax(2 * hits / np.maximum(hits + lesions + false_marks, 1)))
 
 
 def sweep_predictions(predictions: Predictions, reduce: int) -> Sweep:
