@@ -15,6 +15,8 @@ from bonescan.train.predictions import STEPS, Predictions
 
 #: False marks a patient that are accepted for the sake of sensitivity.
 MOST_FALSE = 1.0
+#: Difference in lesion F1 that does not matter.
+NEAR_BEST = 0.01
 #: Finer than the curve's: the choice is made once.
 FINE = tuple(sorted({*THRESHOLDS, *(step / 50 for step in range(1, 50))}))
 
@@ -33,7 +35,7 @@ def lesion_threshold(run_folder: Path, *, most_false: float = MOST_FALSE) -> Thr
     -------
     Threshold
         For `bonescan.train.export.export_run`. Of equally sensitive thresholds the highest; where
-        none keeps within ``most_false``, the one of the highest lesion F1.
+        none keeps within ``most_false``, `best_lesion_f1`.
 
     Raises
     ------
@@ -63,15 +65,20 @@ def lesion_threshold(run_folder: Path, *, most_false: float = MOST_FALSE) -> Thr
 #: What a card says of its threshold, by whether any kept within the false marks allowed.
 _RULES = {
     True: "highest lesion sensitivity at {:g} false marks a patient or fewer",
-    False: "highest lesion F1, as no threshold kept within {:g} false marks a patient",
+    False: "highest with a lesion F1 near the best, as no threshold kept within {:g} false marks a patient",
 }
 
 
 def best_lesion_f1(sweep: Sweep) -> int:
-    """Return the position of the highest F1 of lesions: hits, misses and false marks pooled."""
+    """Return the highest threshold's position whose lesion F1 is within `NEAR_BEST` of the best.
+
+    Hits, misses and false marks are pooled over the patients. The curve is flat near its top, and
+    there fewer false marks are worth more than the last lesion.
+    """
     hits, lesions = sweep.hits.sum(axis=0), sweep.lesions.sum()
     false_marks = sweep.false_marks.sum(axis=0)
-    return int(np.argmax(2 * hits / np.maximum(hits + lesions + false_marks, 1)))
+    f1 = 2 * hits / np.maximum(hits + lesions + false_marks, 1)
+    return int(np.flatnonzero(f1 >= f1.max() - NEAR_BEST)[-1])
 
 
 def sweep_predictions(predictions: Predictions, reduce: int) -> Sweep:
