@@ -65,7 +65,7 @@ def lesion_threshold(run_folder: Path, *, most_false: float = MOST_FALSE) -> Thr
 #: What a card says of its threshold, by whether any kept within the false marks allowed.
 _RULES = {
     True: "highest lesion sensitivity at {:g} false marks a patient or fewer",
-    False: "highest with a lesion F1 near the best, as no threshold kept within {:g} false marks a patient",
+    False: "highest with a lesion F1 near the best, as none kept within {:g} false marks a patient",
 }
 
 
