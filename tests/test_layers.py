@@ -26,6 +26,7 @@ ORDER = [
     {"report"},
     {"evaluate"},
     {"pipeline"},
+    {"console"},
     {"cli"},
     {"__main__"},
 ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bonescan.errors import BadInput
+from bonescan.simulate import simulate_patient
 from bonescan.simulate.anatomy import ORGANS, Anatomy, BodyParameters, build_anatomy
 from bonescan.simulate.measure import GroupMeasure, measure_groups
 from bonescan.simulate.voxels import from_voxels
@@ -265,6 +266,9 @@ def test_a_voxel_phantom_takes_the_place_of_the_parametric_body(reference: Anato
     for name in ("hip L", "T8", "sacroiliac joint R", "costochondral 5 L"):
         moved = np.array(body.landmarks[name]) - skin * 4.0
         assert np.abs(moved - reference.landmarks[name]).max() < 20, name
+    scan = simulate_patient(3, 0, body=BodyParameters(), anatomy=body, lesions=2, cancer="prostate")
+    assert len(scan.truth.lesions) == 2
+    assert {3, 4, 6, 11} <= set(np.unique(scan.truth.regions[1]))  # spine, ribs and pelvis
     with pytest.raises(BadInput, match="lumbar"):
         from_voxels(np.ones((8, 8, 8), int), (4.0, 4.0, 4.0), {1: "ribs"})
     with pytest.raises(BadInput, match="no region"):
