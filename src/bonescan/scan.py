@@ -209,6 +209,24 @@ class Canvas:
     flags: tuple[Flag, ...] = ()
 
 
+#: The field's 12 skeletal regions; a region map holds 1 + the index here.
+REGIONS = (
+    "skull",
+    "cervical_spine",
+    "thoracic_spine",
+    "lumbar_spine",
+    "sacrum",
+    "ribs",
+    "sternum",
+    "clavicles",
+    "scapulae",
+    "humeri",
+    "pelvis",
+    "femora",
+)
+#: Value of a region map where it shows bone of none of the 12 regions (forearms, lower legs).
+OTHER_BONE = len(REGIONS) + 1
+
 #: Classes of a `LabelMap` of the paper's three-class model, by index.
 BACKGROUND, NON_METASTATIC, METASTASIS = 0, 1, 2
 
@@ -234,6 +252,13 @@ class LabelMap:
 class Lesion:
     """One metastatic lesion in one view.
 
+    ``region`` is one of `REGIONS` where a skeleton was found and the lesion lies on it; else a
+    level of the body, or ``other bone``. ``region_share`` is the lesion's area over that region's
+    area in the view, ``region_ratio`` its mean count over the region's median outside of lesions,
+    ``mirror_ratio`` its mean count over that of the same place on the patient's other side,
+    ``match`` the number of the lesion in the other view that is the same one in the patient; each
+    None where it cannot be told.
+
     ``number`` counts from 1 within its view and is its value in the view's label mask. The box is
     (top, left, bottom, right) in view pixels, the last two exclusive; the centroid is (row,
     column). ``area_mm2`` is None without a pixel spacing. ``uptake_ratio`` is the mean count in
@@ -254,6 +279,10 @@ class Lesion:
     uptake_ratio: float
     probability: float
     outline: tuple[tuple[tuple[float, float], ...], ...] = ()
+    region_share: float | None = None
+    region_ratio: float | None = None
+    mirror_ratio: float | None = None
+    match: int | None = None
 
 
 @dataclass(frozen=True)
@@ -269,12 +298,82 @@ class ViewReading:
         0 none, k the k-th metastatic lesion of this view.
     read_rows : (int, int) or None
         Rows [first, end) that lay on the canvas; None where the whole view did.
+    regions : (H, W) uint8 or None
+        0 none, 1-12 the skeletal region in the order of `REGIONS`, 13 other bones; None where the
+        model names no bones.
     """
 
     view: ViewName
     probability: NDArray[np.float32]
     mask: NDArray[np.uint8]
     read_rows: tuple[int, int] | None = None
+    regions: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class RegionMeasure:
+    """One skeletal region in one view.
+
+    ``area_mm2`` and ``lesion_area_mm2`` are None without a pixel spacing. ``median_counts`` is
+    over the region outside of lesions. ``cut`` tells that the region reaches the edge of the frame
+    or of what was read, so that its area is too small.
+    """
+
+    view: ViewName
+    region: str
+    area_pixels: int
+    area_mm2: float | None
+    lesion_pixels: int
+    lesion_area_mm2: float | None
+    median_counts: float
+    cut: bool
+
+
+@dataclass(frozen=True)
+class RegionIndex:
+    """A skeletal region's part in the bone scan index.
+
+    ``weight`` is the region's share of the skeleton's mass in percent, ``anterior`` and
+    ``posterior`` the involved share of its area in [0, 1] (None where the view does not show it),
+    ``involved`` both fused, ``index`` their product ``weight * involved`` in percent.
+    """
+
+    region: str
+    weight: float
+    anterior: float | None
+    posterior: float | None
+    involved: float
+    index: float
+
+
+@dataclass(frozen=True)
+class BoneScanIndex:
+    """The bone scan index: share of the skeleton's mass that metastases involve, in percent.
+
+    Attributes
+    ----------
+    whole : float or None
+        With the weights of the whole skeleton (the headline); None where ``refused`` says why.
+    visible : float or None
+        The same over the weight of the regions that were seen, normalised to 100 %.
+    fusion : str
+        How the views became one: ``mean``, ``max``, ``pooled`` or ``view-aware``.
+    weights : str
+        Name and version of the table of weights.
+    regions : tuple of RegionIndex
+    band : float
+        Half-width of the repeatability band, in percent points.
+    refused : tuple of str
+        Sentences that say why there is no number; empty where there is one.
+    """
+
+    whole: float | None
+    visible: float | None
+    fusion: str
+    weights: str
+    regions: tuple[RegionIndex, ...]
+    band: float
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -291,7 +390,10 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Reading:
-    """The result for one study."""
+    """The result for one study.
+
+    ``regions`` is empty and ``index`` None where the model names no bones.
+    """
 
     study: str
     views: tuple[ViewReading, ...]
@@ -299,3 +401,5 @@ class Reading:
     patient_score: float
     flags: tuple[Flag, ...]
     provenance: Provenance
+    regions: tuple[RegionMeasure, ...] = ()
+    index: BoneScanIndex | None = None

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bonescan.scan import REGIONS
 from bonescan.simulate import SimulatedPatient, simulate_patient
 from bonescan.simulate.camera import Camera, Patch
 from bonescan.simulate.lesions import metastasis
@@ -18,7 +19,6 @@ from bonescan.simulate.truth import (
     LEAST_PIXELS,
     LEAST_SNR,
     PEAK_SHARE,
-    REGIONS,
     judge_foci,
 )
 from bonescan.simulate.vendors import draw_acquisition

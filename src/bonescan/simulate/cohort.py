@@ -19,12 +19,11 @@ from skimage import measure
 
 from bonescan import __version__
 from bonescan.errors import BadInput
-from bonescan.scan import VIEW_NAMES
+from bonescan.scan import REGIONS, VIEW_NAMES
 from bonescan.simulate.export import label_picture, write_annotation, write_pictures
 from bonescan.simulate.followup import simulate_course
 from bonescan.simulate.nm import NOTICE, nm_files
 from bonescan.simulate.patient import PRESETS, Preset, SimulatedPatient, simulate_patient
-from bonescan.simulate.truth import REGIONS
 
 Progress = Callable[[int, int], None]
 
@@ -153,6 +152,7 @@ def _write_truth(folder: Path, patient: SimulatedPatient) -> list[str]:
         metastasis=truth.metastasis,
         benign=truth.benign,
         regions=truth.regions,
+        kinds=truth.kinds,
         expected=truth.expected.astype(np.float16),
     )
     _write_text(folder / f"{study}.json", json.dumps(truth_record(patient), indent=1) + "\n")

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bonescan.scan import REGIONS
 from bonescan.simulate.anatomy import Anatomy
 from bonescan.simulate.sources import Array, Block, Focus, blob, box_around
-from bonescan.simulate.truth import REGIONS
 from bonescan.simulate.uptake import Uptake
 
 Cancer = Literal["breast", "prostate"]

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bonescan.simulate.anatomy import Anatomy, BodyParameters, build_anatomy
+from bonescan.simulate.anatomy import ORGANS, Anatomy, BodyParameters, build_anatomy
 from bonescan.simulate.benign import draw_findings
 from bonescan.simulate.camera import (
     Array,
@@ -23,7 +23,7 @@ from bonescan.simulate.camera import (
 from bonescan.simulate.lesions import Cancer, Spread, draw_metastases, draw_spread
 from bonescan.simulate.nm import StudyIdentity
 from bonescan.simulate.sources import Focus
-from bonescan.simulate.truth import Truth, judge_foci, region_maps
+from bonescan.simulate.truth import FILLED_ORGANS, Truth, judge_foci, kind_maps, region_maps
 from bonescan.simulate.uptake import Physiology, Uptake, draw_physiology, normal_uptake
 from bonescan.simulate.vendors import Acquisition, draw_acquisition
 
@@ -258,8 +258,20 @@ def look(scene: Scene, acquisition: Acquisition, rng: np.random.Generator) -> Tr
         metastasis=metastasis,
         benign=benign,
         regions=region_maps(uptake.bone, uptake.region, projector),
+        kinds=kind_maps(
+            finding_truth, benign, (uptake.bone, uptake.other), _filled(anatomy), projector
+        ),
         expected=expected,
     )
+
+
+def _filled(anatomy: Anatomy) -> NDArray[np.uint8]:
+    """Return where the organs that fill with tracer are: (Z, Y, X), 1 + the index in the list."""
+    numbers = np.zeros(256, np.uint8)
+    for number, name in enumerate(FILLED_ORGANS, start=1):
+        numbers[ORGANS.index(name)] = number
+    filled: NDArray[np.uint8] = numbers[anatomy.organ]
+    return filled
 
 
 def stream(seed: int, index: int, *purpose: str) -> np.random.Generator:

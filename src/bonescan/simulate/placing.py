@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bonescan.scan import REGIONS
 from bonescan.simulate.anatomy import Anatomy
 from bonescan.simulate.sources import Array, Block, Focus, blob, box_around
-from bonescan.simulate.truth import REGIONS
 from bonescan.simulate.uptake import Uptake
 
 Point = NDArray[np.float64]

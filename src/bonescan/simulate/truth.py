@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bonescan.scan import OTHER_BONE
 from bonescan.simulate.camera import Patch, Projector
 from bonescan.simulate.sources import Array, Focus
 
@@ -38,25 +39,20 @@ PEAK_SHARE = 0.4
 BACKGROUND_SHARE = 0.15
 #: A pixel belongs to a region where the region gives this share of its own bright pixels or more.
 REGION_SHARE = 0.22
+#: Kinds of what is not metastatic: bone that is hot for another reason, tracer outside of bone
+#: (kidneys and bladder included), metal that hides bone.
+KINDS = ("benign bone", "tracer outside bone", "cold object")
+#: Findings whose tracer lies outside of bone.
+OUTSIDE_BONE = {
+    "injection site", "urine contamination", "diaper", "catheter", "urinary tract", "soft tissue",
+}  # fmt: skip
+#: Organs that fill with the tracer, and what they must give against all bone to be named.
+FILLED_ORGANS = ("kidney right", "kidney left", "bladder")
+ORGAN_SHARE = 0.7
+#: A pixel of a filled organ has this share of the organ's own bright pixels or more.
+ORGAN_EDGE = 0.3
 #: A cold object covers a pixel where it takes this share of the counts or more.
 COLD_SHARE = 0.25
-
-#: The field's 12 skeletal regions; a region map holds 1 + the index, and 13 for other bones.
-REGIONS = (
-    "skull",
-    "cervical_spine",
-    "thoracic_spine",
-    "lumbar_spine",
-    "sacrum",
-    "ribs",
-    "sternum",
-    "clavicles",
-    "scapulae",
-    "humeri",
-    "pelvis",
-    "femora",
-)
-OTHER_BONE = len(REGIONS) + 1
 
 
 @dataclass(frozen=True)
@@ -101,6 +97,9 @@ class Truth:
         0 none, else the number of the finding.
     regions : (2, H, W) uint8
         0 none, 1-12 the skeletal regions in the order of `REGIONS`, 13 other bones.
+    kinds : (2, H, W) uint8
+        What is bright, or cold, and not metastatic: 0 nothing of the kind, else 1 + the index in
+        `KINDS`.
     expected : (2, H, W) float32
         Noise-free counts per pixel.
     """
@@ -110,6 +109,7 @@ class Truth:
     metastasis: NDArray[np.uint8] = field(repr=False)
     benign: NDArray[np.uint8] = field(repr=False)
     regions: NDArray[np.uint8] = field(repr=False)
+    kinds: NDArray[np.uint8] = field(repr=False)
     expected: Array = field(repr=False)
 
     @property
@@ -215,6 +215,47 @@ def region_maps(
                 continue
             least = REGION_SHARE * float(np.percentile(lit[lit > 0.05 * lit.max()], 75))
             maps[view][(best[view] == number - 1) & (layer > least)] = number
+    return maps
+
+
+def kind_maps(
+    findings: tuple[FocusTruth, ...],
+    benign: NDArray[np.uint8],
+    uptake: tuple[Array, Array],
+    organ: NDArray[np.uint8],
+    projector: Projector,
+) -> NDArray[np.uint8]:
+    """Return the kind of what is not metastatic in each pixel, (2, H, W) uint8, see `Truth`.
+
+    Parameters
+    ----------
+    findings : tuple of FocusTruth
+    benign : (2, H, W) uint8
+        The number of the finding in each pixel.
+    uptake : two (Z, Y, X) float32
+        Normal activity in bone and outside of it.
+    organ : (Z, Y, X) uint8
+        0 none, else a position in `FILLED_ORGANS` plus 1.
+    projector : Projector
+    """
+    bone, other = uptake
+    skeleton = projector.flat_sums(bone, (bone > 0).astype(np.uint8), 2)[:, 1]
+    organs = projector.flat_sums(other, organ, len(FILLED_ORGANS) + 1)
+    blur = (0, 1.3, 1.3)
+    skeleton = ndimage.gaussian_filter(skeleton, blur)
+    maps = np.zeros(benign.shape, np.uint8)
+    for number in range(1, len(FILLED_ORGANS) + 1):
+        seen = ndimage.gaussian_filter(organs[:, number], blur)
+        edge = ORGAN_EDGE * np.percentile(seen[seen > 0], 95) if (seen > 0).any() else np.inf
+        maps[(seen > edge) & (seen > ORGAN_SHARE * skeleton)] = 2
+    kinds = np.zeros(256, np.uint8)
+    for finding in findings:
+        cold = finding.contrast < 1 and finding.category not in OUTSIDE_BONE
+        kinds[min(finding.number, 255)] = (
+            3 if cold else 2 if finding.category in OUTSIDE_BONE else 1
+        )
+    named = kinds[benign]
+    maps[named > 0] = named[named > 0]
     return maps
 
 

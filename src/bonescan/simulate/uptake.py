@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bonescan.scan import OTHER_BONE, REGIONS
 from bonescan.simulate.anatomy import ORGANS, Anatomy
 from bonescan.simulate.sources import Array, blob, box_around
-from bonescan.simulate.truth import OTHER_BONE, REGIONS
 from bonescan.simulate.zones import (
     FACE_ZONES,
     MARROW_SHARE,
