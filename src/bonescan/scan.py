@@ -22,6 +22,9 @@ LEFT_EDGE_SIDE: dict[ViewName, str] = {"anterior": "R", "posterior": "L"}
 
 Severity = Literal["info", "warning", "error"]
 
+#: How the involved shares of both views become one (`bonescan.quantify.bsi`).
+Fusion = Literal["mean", "max", "pooled", "view-aware"]
+
 
 @dataclass(frozen=True)
 class Flag:
@@ -253,8 +256,9 @@ class Lesion:
     """One metastatic lesion in one view.
 
     ``region`` is one of `REGIONS` where a skeleton was found and the lesion lies on it; else a
-    level of the body, or ``other bone``. ``region_share`` is the lesion's area over that region's
-    area in the view, ``region_ratio`` its mean count over the region's median outside of lesions,
+    level of the body, or ``other bone``. ``region_share`` is the lesion's area on that region over
+    the region's area in the view, ``region_ratio`` its mean count over the region's median outside
+    of lesions,
     ``mirror_ratio`` its mean count over that of the same place on the patient's other side,
     ``match`` the number of the lesion in the other view that is the same one in the patient; each
     None where it cannot be told.
@@ -300,7 +304,9 @@ class ViewReading:
         Rows [first, end) that lay on the canvas; None where the whole view did.
     regions : (H, W) uint8 or None
         0 none, 1-12 the skeletal region in the order of `REGIONS`, 13 other bones; None where the
-        model names no bones.
+        model names no bones, or no skeleton was found in the view.
+    read_columns : (int, int) or None
+        Columns [first, end) that lay on the canvas; None where the whole view did.
     """
 
     view: ViewName
@@ -308,15 +314,17 @@ class ViewReading:
     mask: NDArray[np.uint8]
     read_rows: tuple[int, int] | None = None
     regions: NDArray[np.uint8] | None = None
+    read_columns: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class RegionMeasure:
     """One skeletal region in one view.
 
-    ``area_mm2`` and ``lesion_area_mm2`` are None without a pixel spacing. ``median_counts`` is
-    over the region outside of lesions. ``cut`` tells that the region reaches the edge of the frame
-    or of what was read, so that its area is too small.
+    ``area_mm2`` and ``lesion_area_mm2`` are None without a pixel spacing. ``lesion_pixels``
+    counts the pixels of lesions on the region; ``median_counts`` is over the region outside of
+    lesions, None where they take all of it. ``cut`` tells that the region reaches the edge of the
+    frame or of what was read, so that its area is too small.
     """
 
     view: ViewName
@@ -325,8 +333,13 @@ class RegionMeasure:
     area_mm2: float | None
     lesion_pixels: int
     lesion_area_mm2: float | None
-    median_counts: float
+    median_counts: float | None
     cut: bool
+
+    @property
+    def share(self) -> float:
+        """Share of the region's area that lesions take, in [0, 1]."""
+        return self.lesion_pixels / self.area_pixels
 
 
 @dataclass(frozen=True)
@@ -355,21 +368,22 @@ class BoneScanIndex:
     whole : float or None
         With the weights of the whole skeleton (the headline); None where ``refused`` says why.
     visible : float or None
-        The same over the weight of the regions that were seen, normalised to 100 %.
-    fusion : str
-        How the views became one: ``mean``, ``max``, ``pooled`` or ``view-aware``.
+        The same over the weight of the regions that were seen, normalised to 100 %. It may stand
+        where ``whole`` is refused because part of the skeleton was not seen.
+    fusion : {"mean", "max", "pooled", "view-aware"}
+        How the views became one.
     weights : str
         Name and version of the table of weights.
     regions : tuple of RegionIndex
     band : float
         Half-width of the repeatability band, in percent points.
     refused : tuple of str
-        Sentences that say why there is no number; empty where there is one.
+        Sentences that say why ``whole`` is None; empty where it is a number.
     """
 
     whole: float | None
     visible: float | None
-    fusion: str
+    fusion: Fusion
     weights: str
     regions: tuple[RegionIndex, ...]
     band: float
