@@ -20,6 +20,8 @@ OUTPUTS = {
     "lesions.csv",
     "overlay.png",
     "posterior_lesions.png",
+    "anterior_counts.png",
+    "posterior_counts.png",
     "report.html",
     "result.json",
 }

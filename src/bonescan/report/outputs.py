@@ -17,7 +17,7 @@ from bonescan.report import texts
 from bonescan.report.display import Panel, lay_out
 from bonescan.report.figure import draw_overlay
 from bonescan.report.html import render_report
-from bonescan.report.record import result_record
+from bonescan.report.record import result_record, stored_counts
 from bonescan.scan import VIEW_NAMES, Reading, Scan
 
 RESULT, OVERLAY, TABLE, REPORT = "result.json", "overlay.png", "lesions.csv", "report.html"
@@ -81,7 +81,7 @@ def write_outputs(scan: Scan, reading: Reading, folder: Path) -> tuple[Path, ...
 def _contents(scan: Scan, reading: Reading) -> dict[str, bytes]:
     """Return the files by name, ``result.json`` last."""
     panels = lay_out(scan, reading)
-    files = _masks(scan, reading)
+    files = {**_masks(scan, reading), **_counts(scan)}
     files[OVERLAY] = _overlay(panels, scan)
     files[TABLE] = _bytes(_table(reading))
     files[REPORT] = _bytes(render_report(scan, reading, panels))
@@ -113,7 +113,7 @@ def _write_all(files: dict[str, bytes], folder: Path) -> None:
 
 def _replace(aside: Path, folder: Path, files: dict[str, bytes]) -> None:
     (folder / RESULT).unlink(missing_ok=True)
-    for name in (_mask_name(view) for view in VIEW_NAMES):
+    for name in (name(view) for view in VIEW_NAMES for name in (mask_name, counts_name)):
         if name not in files:
             (folder / name).unlink(missing_ok=True)
     for name in files:
@@ -126,7 +126,8 @@ def _umask() -> int:
     return current
 
 
-def _mask_name(view: str) -> str:
+def mask_name(view: str) -> str:
+    """Return the name of a view's label mask."""
     return f"{view}_lesions.png"
 
 
@@ -134,8 +135,21 @@ def _masks(scan: Scan, reading: Reading) -> dict[str, bytes]:
     """Return each view's label mask in the geometry of its source frame."""
     crops = {view.name: view.crop for view in scan.views}
     return {
-        _mask_name(view.view): _png(Image.fromarray(crops[view.view].paste(view.mask)))
+        mask_name(view.view): _png(Image.fromarray(crops[view.view].paste(view.mask)))
         for view in reading.views
+    }
+
+
+def counts_name(view: str) -> str:
+    """Return the name of the picture that keeps a view's counts."""
+    return f"{view}_counts.png"
+
+
+def _counts(scan: Scan) -> dict[str, bytes]:
+    """Return each view's counts, 16-bit, in the geometry of the view."""
+    return {
+        counts_name(view.name): _png(Image.fromarray(stored_counts(view.counts)))
+        for view in scan.views
     }
 
 

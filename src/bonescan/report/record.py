@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bonescan.report import texts
 from bonescan.report.display import Panel
 from bonescan.scan import LEFT_EDGE_SIDE, Lesion, Reading, Scan, View
@@ -12,6 +15,8 @@ from bonescan.scan import LEFT_EDGE_SIDE, Lesion, Reading, Scan, View
 SCHEMA = "bonescan-result"
 #: Raised in its first part when a reader of the old form would go wrong.
 SCHEMA_VERSION = "1.0"
+#: Highest value of a 16-bit picture.
+MOST_STORED = 65535
 
 
 def result_record(
@@ -72,6 +77,7 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
         "recognised_by": view.recognised_by,
         "left_edge_side": LEFT_EDGE_SIDE[view.name],
         "total_counts": float(view.counts.sum(dtype=float)),
+        "counts_gain": counts_gain(view.counts),
         "display_black": black,
         "read_rows": [0, view.counts.shape[0]] if rows is None else list(rows),
         "mask": mask if mask in outputs else None,
@@ -79,6 +85,17 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
         "lesion_area_pixels": pixels,
         "lesion_area_mm2": None if area is None else round(pixels * area, 3),
     }
+
+
+def counts_gain(counts: NDArray[np.float32]) -> float:
+    """Return the factor by which counts are stored: 1, less only where 16 bits do not hold them."""
+    highest = float(counts.max(initial=0))
+    return 1.0 if highest <= MOST_STORED else MOST_STORED / highest
+
+
+def stored_counts(counts: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return counts (H, W) as they are stored: times the gain, rounded, uint16."""
+    return np.asarray(np.rint(counts * counts_gain(counts)), np.uint16)
 
 
 def _lesion(lesion: Lesion) -> dict[str, Any]:
