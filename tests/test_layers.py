@@ -13,7 +13,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "bonescan"
 ORDER = [
     {"__init__"},
     {"errors"},
-    {"scan", "config", "files"},
+    {"scan", "files"},
+    {"config"},
     {"experiment", "package", "measures", "runtime"},
     {"ingest"},
     {"simulate", "preprocess"},

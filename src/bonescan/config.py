@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bonescan.scan import REGIONS
+
 
 class Frozen(BaseModel):
     """A settings node: immutable, and unknown keys are refused."""
@@ -28,6 +30,17 @@ class Brightness(Frozen):
 
     mean_low: float = 7.0
     mean_high: float = 14.0
+
+
+class BodyBrightness(Frozen):
+    """Linear gain that brings the median of a view's body to a grey value (not in the paper).
+
+    Unlike the mean of the picture, it does not depend on how full the bladder is, nor on how much
+    air the frame shows. Counts above 255 / ``level`` times the median are clipped.
+    """
+
+    kind: Literal["body_median"]
+    level: float = Field(default=8.0, gt=0)
 
 
 class PaperCanvas(Frozen):
@@ -53,7 +66,7 @@ class ResampledCanvas(Frozen):
     body_rows: int = 950
     view_columns: int = 256
     kept_rows: int = 640
-    brightness: Brightness = Brightness()
+    brightness: Brightness | BodyBrightness = Brightness()
     reduce: int = Field(default=1, ge=1)
 
 
@@ -105,7 +118,18 @@ class OtsuMask(Frozen):
     """Pixels around a metastasis that belong to no class but background (not in the paper)."""
 
 
-MaskSettings = Annotated[NoMask | OtsuMask, Field(discriminator="kind")]
+class JointMask(Frozen):
+    """Two label maps at once, for a reader that also knows bones (not in the paper).
+
+    What is bright: nothing of note, benign bone, tracer outside of bone, metastasis; and which of
+    the 12 skeletal regions. Needs the layers ``truth_kinds`` and ``truth_regions`` that simulated
+    cohorts bring.
+    """
+
+    kind: Literal["joint"] = "joint"
+
+
+MaskSettings = Annotated[NoMask | OtsuMask | JointMask, Field(discriminator="kind")]
 
 
 # --- networks and losses ------------------------------------------------------------------------
@@ -125,6 +149,8 @@ class UNetSettings(Frozen):
 
     kind: Literal["unet"] = "unet"
     channels: tuple[int, ...] = (16, 32, 64, 96, 128)
+    compress: Literal["none", "sqrt"] = "none"
+    """What the network does to grey values first: a square root evens out Poisson noise."""
     metastasis_prior: float = Field(default=0.01, gt=0, lt=1)
     """Odds of metastasis that the untrained head starts from. At even odds the few metastatic
     pixels drown in false positives and an overlap loss has next to no gradient for them."""
@@ -161,8 +187,24 @@ class DiceCrossEntropyLoss(Frozen):
     weight: float = Field(default=1.0, ge=0)
 
 
+class JointLoss(Frozen):
+    """For `JointMask`: focal Tversky of metastasis, plus weighted losses of the other classes.
+
+    ``findings`` weighs the mean focal Tversky loss of benign bone and of tracer outside of bone,
+    ``regions`` the mean Dice loss of the skeletal regions plus their cross-entropy.
+    """
+
+    kind: Literal["joint"] = "joint"
+    gamma: float = 0.75
+    alpha: float = 0.3
+    beta: float = 0.7
+    smooth: float = 1.0
+    findings: float = Field(default=0.3, ge=0)
+    regions: float = Field(default=0.5, ge=0)
+
+
 LossSettings = Annotated[
-    DiceLoss | FocalTverskyLoss | DiceCrossEntropyLoss, Field(discriminator="kind")
+    DiceLoss | FocalTverskyLoss | DiceCrossEntropyLoss | JointLoss, Field(discriminator="kind")
 ]
 
 
@@ -173,7 +215,11 @@ class Augment(Frozen):
     (binomial-like thinning), ``shift_pixels`` and ``rotate_degrees`` the largest move,
     ``zoom`` the largest relative change of size, ``blur_pixels`` the largest Gaussian sigma,
     ``mirror`` the chance of a left-right mirror of each view, ``drop_view`` the chance that one of
-    both views is blanked, as where a study lacks it.
+    both views is blanked, as where a study lacks it. Each of the following is the chance of a
+    change that makes the picture less like any one camera's: ``coarse`` pixels up to 2.5 times as
+    large; a ``digital`` chain that rounds to few grey values and clips or wraps at 256; a contrast
+    ``law`` (a power of 0.75 to 1.3); ``crop``, rows missing at the head or the feet; ``spots``, hot
+    drops where there is no bone, as of urine or at the vein (with `JointMask` alone).
     """
 
     gain: float = Field(default=1.0, ge=1)
@@ -184,6 +230,11 @@ class Augment(Frozen):
     blur_pixels: float = Field(default=0.0, ge=0)
     mirror: float = Field(default=0.0, ge=0, le=1)
     drop_view: float = Field(default=0.0, ge=0, le=1)
+    coarse: float = Field(default=0.0, ge=0, le=1)
+    digital: float = Field(default=0.0, ge=0, le=1)
+    law: float = Field(default=0.0, ge=0, le=1)
+    crop: float = Field(default=0.0, ge=0, le=1)
+    spots: float = Field(default=0.0, ge=0, le=1)
 
 
 class Adam(Frozen):
@@ -269,6 +320,11 @@ class LesionRule(Frozen):
         return self
 
 
+#: Channels of a joint reader: bones first, then what a bright pixel is.
+BONES = ("no bone", *REGIONS, "other bone")
+FINDINGS = ("nothing of note", "benign bone", "tracer outside bone", "metastasis")
+
+
 class Settings(Frozen):
     """Everything that decides what a training run does."""
 
@@ -285,10 +341,17 @@ class Settings(Frozen):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the network's output channels: one for binary training, else three."""
+        """Names of the network's output channels; metastasis is the last one."""
         if self.mask.kind == "none":
             return ("metastasis",)
+        if self.mask.kind == "joint":
+            return (*BONES, *FINDINGS)
         return ("background", "non-metastatic", "metastasis")
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """How many channels exclude one another, group by group: their probabilities sum to 1."""
+        return (len(BONES), len(FINDINGS)) if self.mask.kind == "joint" else (len(self.classes),)
 
     @property
     def digest(self) -> str:

@@ -30,6 +30,7 @@ def _unet(settings: UNetSettings, classes: int) -> Network:
         classes=classes,
         channels=settings.channels,
         metastasis_prior=settings.metastasis_prior,
+        compress=settings.compress,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,7 +18,7 @@ class Network(nn.Module):
     ``forward(x)`` takes (N, 1, H, W) float32 grey values in [0, 1], H and W multiples of
     ``multiple``, and returns a tuple of logits, each (N, classes, H, W); the last one is the
     prediction, the others are there to be trained as well. One class means a sigmoid, more a
-    softmax.
+    softmax, over each group of classes by itself. Metastasis is the last class.
     """
 
     multiple: int = 1
@@ -31,9 +33,17 @@ class Network(nn.Module):
             )
 
 
-def probabilities(logits: Tensor) -> Tensor:
-    """Turn (N, classes, H, W) logits into probabilities: sigmoid for one class, else softmax."""
-    return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
+def probabilities(logits: Tensor, groups: Sequence[int] = ()) -> Tensor:
+    """Turn (N, classes, H, W) logits into probabilities: sigmoid for one class, else softmax.
+
+    ``groups`` are the numbers of classes that exclude one another; all of them by default.
+    """
+    if logits.shape[1] == 1:
+        return torch.sigmoid(logits)
+    if len(groups) < 2:
+        return torch.softmax(logits, dim=1)
+    parts = torch.split(logits, list(groups), dim=1)
+    return torch.cat([torch.softmax(part, dim=1) for part in parts], dim=1)
 
 
 def upsampled(x: Tensor) -> Tensor:

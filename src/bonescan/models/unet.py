@@ -51,11 +51,17 @@ class UNet(Network):
     """
 
     def __init__(
-        self, *, classes: int, channels: Sequence[int], metastasis_prior: float = 0.01
+        self,
+        *,
+        classes: int,
+        channels: Sequence[int],
+        metastasis_prior: float = 0.01,
+        compress: str = "none",
     ) -> None:
         super().__init__()
         if len(channels) < 2:
             raise ValueError("a U-Net needs two levels or more; give as many channels")
+        self.compress = compress
         self.multiple = 2 ** (len(channels) - 1)
         inputs = [1, *channels[:-1]]
         self.encoder = nn.ModuleList(
@@ -74,6 +80,8 @@ class UNet(Network):
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Return the logits for ``x`` (N, 1, H, W) in [0, 1]."""
         self.check_size(x)
+        if self.compress == "sqrt":
+            x = torch.sqrt(x.clamp_min(0))
         skips: list[Tensor] = []
         for block in self.encoder:
             x = block(x)

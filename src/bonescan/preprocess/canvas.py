@@ -168,8 +168,7 @@ def _place(
     gain = brightness_gain(window, settings.brightness)
     flags = _cut_flags(item.view, rows, columns, right, settings)
     if gain is None:
-        low = settings.brightness.mean_low
-        message = f"The {item.view.name} view has too few counts for a mean grey value of {low:g}"
+        message = f"The {item.view.name} view has too few counts to set its brightness by"
         flags.append(Flag("brightness-not-reached", message))
         gain = 1.0
     placement = _placement(item, down, right, settings, gain)

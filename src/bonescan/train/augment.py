@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bonescan.config import Augment
+from bonescan.config import FINDINGS, Augment
+from bonescan.preprocess.mapping import resize
 
 Grey = NDArray[np.float32]
 Classes = NDArray[np.uint8]
 Picture = TypeVar("Picture", Grey, Classes)
 
 GREY_MAXIMUM = 255.0
+OUTSIDE = FINDINGS.index("tracer outside bone")
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ def augmented(
 
     if move != Move():
         grey, target = moved(grey, move, order=1), moved(target, move, order=0)
+    # What makes the picture less like any one camera's has a stream of its own.
+    strange = rng.spawn(1)[0]
+    if strange.random() < settings.spots:
+        grey, target = spotted(grey, target, strange)
     if mirrored:
         grey, target = mirror_halves(grey), mirror_halves(target)
     if settings.thin < 1:
@@ -86,6 +92,14 @@ def augmented(
         grey = _each_half(grey, lambda half, _: ndimage.gaussian_filter(half, sigma))
     if settings.gain > 1:
         grey = np.clip(grey * np.float32(gain), 0, GREY_MAXIMUM)
+    if strange.random() < settings.coarse:
+        grey = coarsened(grey, strange.uniform(1.2, 2.5))
+    if strange.random() < settings.digital:
+        grey = digitised(grey, strange.uniform(0.6, 3.0), wraps=strange.random() < 0.3)
+    if strange.random() < settings.law:
+        grey = bent(grey, strange.uniform(0.75, 1.3))
+    if strange.random() < settings.crop:
+        grey, target = cropped(grey, target, strange)
     if dropped:
         grey, target = blank_half(grey, dropped_half), blank_half(target, dropped_half)
     return grey, target
@@ -128,6 +142,73 @@ def thinned(
     fewer = rng.binomial(counts, kept)
     brightened: Grey = np.clip(fewer / (kept * counts_per_grey), 0, GREY_MAXIMUM)
     return brightened.astype(np.float32)
+
+
+def coarsened(grey: Grey, factor: float) -> Grey:
+    """Show the halves as if pixels were ``factor`` times as large."""
+
+    def one(half: Grey, _: int) -> Grey:
+        rows, columns = half.shape
+        small = resize(half, (max(1, round(rows / factor)), max(1, round(columns / factor))))
+        return resize(small, half.shape)
+
+    return _each_half(grey, one)
+
+
+def digitised(grey: Grey, gain: float, *, wraps: bool) -> Grey:
+    """Round to whole grey values at ``gain``, and clip or wrap at 256, as 8-bit exports do."""
+    whole = np.rint(grey * np.float32(gain))
+    eight = np.mod(whole, 256) if wraps else np.minimum(whole, GREY_MAXIMUM)
+    back: Grey = np.clip(eight / np.float32(gain), 0, GREY_MAXIMUM).astype(np.float32)
+    return back
+
+
+def bent(grey: Grey, power: float) -> Grey:
+    """Apply a power law that leaves the median of what is lit where it is."""
+    lit = grey[grey > 0]
+    if lit.size == 0:
+        return grey
+    level = np.float32(np.median(lit))
+    changed: Grey = np.clip(level * (grey / level) ** np.float32(power), 0, GREY_MAXIMUM)
+    return changed.astype(np.float32)
+
+
+def cropped(grey: Grey, target: Classes, rng: np.random.Generator) -> tuple[Grey, Classes]:
+    """Blank rows at the head (up to a sixth) or at the feet (up to two fifths) of both views."""
+    rows = len(grey)
+    kept = np.ones((rows, 1), bool)
+    if rng.random() < 0.4:
+        kept[: int(rng.uniform(0, rows / 6))] = False
+    else:
+        kept[rows - int(rng.uniform(0, 0.4 * rows)) :] = False
+    return (grey * kept).astype(np.float32), (target * kept).astype(np.uint8)
+
+
+def spotted(grey: Grey, target: Classes, rng: np.random.Generator) -> tuple[Grey, Classes]:
+    """Drop one to three hot spots where there is no bone, and label them as such.
+
+    ``target`` is as `bonescan.masks.joint.joint_labels` packs it. A spot is an irregular blurred
+    patch, 2 to 60 times as hot as the body, within 3 pixels of no bone.
+    """
+    grey, target = grey.copy(), target.copy()
+    free = ~ndimage.binary_dilation(target >= len(FINDINGS), iterations=3)
+    level = float(np.median(grey[grey > 1])) if (grey > 1).any() else 1.0
+    for _ in range(int(rng.integers(1, 4))):
+        size = int(rng.integers(6, 22))
+        noise = ndimage.gaussian_filter(rng.standard_normal((size, size)), size / 6)
+        axis = np.linspace(-1, 1, size)
+        stretch = float(np.exp(rng.normal(0, 0.4)))
+        hill = np.exp(-4 * ((axis[:, None] * stretch) ** 2 + (axis / stretch) ** 2))
+        spot = hill * np.exp(1.5 * noise / (noise.std() + 1e-6) * rng.uniform(0, 0.5))
+        spot *= level * float(np.exp(rng.uniform(np.log(2), np.log(60)))) / spot.max()
+        top = int(rng.integers(0, grey.shape[0] - size))
+        left = int(rng.integers(0, grey.shape[1] - size))
+        where = (slice(top, top + size), slice(left, left + size))
+        spot *= free[where]
+        grey[where] = np.clip(grey[where] + rng.poisson(4 * spot) / 4, 0, GREY_MAXIMUM)
+        bright = (spot > 0.3 * spot.max()) & (spot > 0.5 * grey[where]) & (spot > 0)
+        target[where][bright] = OUTSIDE + len(FINDINGS) * (target[where][bright] // len(FINDINGS))
+    return grey, target
 
 
 def _each_half(picture: Picture, change: Callable[[Picture, int], Picture]) -> Picture:

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bonescan.config import Augment, Data, MaskSettings
-from bonescan.masks import label_map
+from bonescan.config import Augment, Data, JointMask, MaskSettings
+from bonescan.errors import BadInput
+from bonescan.masks import joint_labels, label_map
 from bonescan.prepare import PreparedCase
 from bonescan.scan import VIEW_NAMES
 from bonescan.train.augment import augmented
@@ -95,10 +96,27 @@ def make_example(case: PreparedCase, mask: MaskSettings) -> Example:
         patient=case.patient,
         set=case.set,
         grey=grey,
-        target=label_map(grey, metastasis, mask, reduce=reduce).classes,
+        target=_target(case, grey, metastasis, mask),
         counts_per_grey=(anterior, posterior),
         has_metastasis=bool(metastasis.any()),
     )
+
+
+def _target(
+    case: PreparedCase,
+    grey: NDArray[np.float32],
+    metastasis: NDArray[np.bool_],
+    mask: MaskSettings,
+) -> NDArray[np.uint8]:
+    if not isinstance(mask, JointMask):
+        return label_map(grey, metastasis, mask, reduce=case.record.reduce).classes
+    try:
+        return joint_labels(metastasis, case.layer("truth_kinds"), case.layer("truth_regions"))
+    except KeyError as error:
+        raise BadInput(
+            f"{case.path}: {error.args[0]}, which mask.kind = joint needs; prepare a simulated "
+            "cohort or choose another mask"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -58,13 +58,14 @@ LIMITS = (
 class WithProbabilities(nn.Module):
     """A network whose one output is the probabilities of its prediction, (N, classes, H, W)."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, groups: Sequence[int] = ()) -> None:
         super().__init__()
         self.network = network
+        self.groups = groups
 
     def forward(self, x: Tensor) -> Tensor:
         """Return probabilities for ``x`` (N, 1, H, W) in [0, 1]."""
-        return probabilities(self.network(x)[-1])
+        return probabilities(self.network(x)[-1], self.groups)
 
 
 def export_run(
@@ -108,7 +109,7 @@ def export_run(
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
-        write_onnx(network, (height, width), aside / ONNX_NAME)
+        write_onnx(network, (height, width), aside / ONNX_NAME, settings.groups)
         save_file(on_cpu(network.state_dict()), aside / WEIGHTS_NAME)
         if threshold is None:
             threshold = pixel_threshold(predictions.of_part("validation"), _data_words(folder))
@@ -121,7 +122,9 @@ def export_run(
     return Package.load(out)
 
 
-def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
+def write_onnx(
+    network: Network, size: tuple[int, int], path: Path, groups: Sequence[int] = ()
+) -> None:
     """Write the network as ONNX, (N, 1, H, W) in [0, 1] to probabilities, and check it.
 
     Raises
@@ -129,7 +132,7 @@ def write_onnx(network: Network, size: tuple[int, int], path: Path) -> None:
     BonescanError
         If the written network gives other probabilities than the one in memory.
     """
-    wrapped = WithProbabilities(network).eval().cpu()
+    wrapped = WithProbabilities(network, groups).eval().cpu()
     x = torch.linspace(0, 1, 2 * size[0] * size[1]).reshape(2, 1, *size)
     with warnings.catch_warnings():
         # The tracing exporter is announced as the older one, says that sizes become constants and

@@ -24,7 +24,6 @@ from bonescan.config import Adam, Settings, Training
 from bonescan.errors import BadInput, BadSettings, BonescanError
 from bonescan.measures.pixels import PixelCounts
 from bonescan.models import Network, build_model
-from bonescan.scan import METASTASIS
 from bonescan.train.checkpoints import (
     load_checkpoint,
     on_cpu,
@@ -235,7 +234,7 @@ def validate(learner: Learner, settings: Settings, validation: Sequence[Example]
             target = learner.fabric.to_device(batch.target)
             outputs = network(learner.fabric.to_device(batch.x))
             losses.append(float(loss_of(outputs, target, settings.loss)))
-            counts += count(marked(outputs[-1]), is_metastasis(target, len(settings.classes)))
+            counts += count(marked(outputs[-1], settings), is_metastasis(target, settings))
     return {
         "validation_loss": sum(losses) / len(losses),
         "precision": counts.precision,
@@ -247,19 +246,24 @@ def validate(learner: Learner, settings: Settings, validation: Sequence[Example]
     }
 
 
-def marked(logits: Tensor) -> Tensor:
+def marked(logits: Tensor, settings: Settings) -> Tensor:
     """Return the (N, H, W) bool marks of metastasis by the paper's rule.
 
-    One class: probability 0.5 or more; three classes: metastasis is the most probable.
+    One class: probability 0.5 or more; several: metastasis, the last one, is the most probable of
+    its group.
     """
     if logits.shape[1] == 1:
         return logits[:, 0] >= 0
-    return logits.argmax(dim=1) == METASTASIS
+    last = settings.groups[-1]
+    return logits[:, -last:].argmax(dim=1) == last - 1
 
 
-def is_metastasis(target: Tensor, classes: int) -> Tensor:
-    """Return where (N, H, W) class indices say metastasis."""
-    return target == (METASTASIS if classes > 1 else 1)
+def is_metastasis(target: Tensor, settings: Settings) -> Tensor:
+    """Return where (N, H, W) labels say metastasis."""
+    if len(settings.classes) == 1:
+        return target == 1
+    last = settings.groups[-1]
+    return target % last == last - 1
 
 
 def count(marks: Tensor, truth: Tensor) -> PixelCounts:

@@ -16,7 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bonescan.config import DiceCrossEntropyLoss, DiceLoss, FocalTverskyLoss, LossSettings
+from bonescan.config import (
+    BONES,
+    FINDINGS,
+    DiceCrossEntropyLoss,
+    DiceLoss,
+    FocalTverskyLoss,
+    JointLoss,
+    LossSettings,
+)
 from bonescan.models import probabilities
 
 #: Smallest 1 - Tversky index: the power's gradient is infinite at 0.
@@ -71,6 +79,8 @@ def loss_of(outputs: Sequence[Tensor], target: Tensor, settings: LossSettings) -
     settings : LossSettings
         Which loss, and its numbers.
     """
+    if isinstance(settings, JointLoss):
+        return torch.stack([joint(logits.float(), target, settings) for logits in outputs]).mean()
     classes = outputs[0].shape[1]
     y = foreground(target, classes)
     per_output = [
@@ -78,6 +88,39 @@ def loss_of(outputs: Sequence[Tensor], target: Tensor, settings: LossSettings) -
         for logits in outputs
     ]
     return torch.stack(per_output).mean()
+
+
+def joint(logits: Tensor, target: Tensor, settings: JointLoss) -> Tensor:
+    """Return the loss of a joint reader as a scalar.
+
+    Parameters
+    ----------
+    logits : (N, 18, H, W)
+        Channels as `bonescan.config.BONES` and then `bonescan.config.FINDINGS`.
+    target : (N, H, W) int64
+        ``finding + 4 * region``, see `bonescan.masks.joint.joint_labels`.
+    settings : JointLoss
+    """
+    bones, findings = torch.split(logits, [len(BONES), len(FINDINGS)], dim=1)
+    finding, region = target % len(FINDINGS), target // len(FINDINGS)
+    tversky = focal_tversky(
+        torch.softmax(findings, dim=1)[:, 1:],
+        foreground(finding, len(FINDINGS)),
+        FocalTverskyLoss(
+            gamma=settings.gamma,
+            alpha=settings.alpha,
+            beta=settings.beta,
+            smooth=settings.smooth,
+        ),
+    )
+    overlap = dice(
+        torch.softmax(bones, dim=1)[:, 1:],
+        foreground(region, len(BONES)),
+        DiceLoss(smooth=settings.smooth),
+    )
+    entropy = functional.cross_entropy(bones, region)
+    skeleton = overlap.mean() + entropy
+    return tversky[-1] + settings.findings * tversky[:-1].mean() + settings.regions * skeleton
 
 
 def foreground(target: Tensor, classes: int) -> Tensor:

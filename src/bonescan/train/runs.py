@@ -219,9 +219,9 @@ def predict_parts(
     for batch in plain_batches(examples, settings.training.batch):
         with torch.inference_mode():
             logits = network(fabric.to_device(batch.x))[-1]
-            metastasis = probabilities(logits)[:, -1]
+            metastasis = probabilities(logits, settings.groups)[:, -1]
             probability.append((metastasis * STEPS).round().to(torch.uint8).cpu().numpy())
-            marks.append(marked(logits).cpu().numpy())
+            marks.append(marked(logits, settings).cpu().numpy())
     return Predictions(
         studies=tuple(example.study for example in examples),
         patients=tuple(example.patient for example in examples),
