@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bonescan import RESEARCH_USE
-from bonescan.config import CanvasSettings, Frozen, MaskSettings, ModelSettings
+from bonescan.config import BONES, CanvasSettings, Frozen, MaskSettings, ModelSettings
 from bonescan.errors import BadInput
 from bonescan.files import write_whole
 
@@ -118,6 +118,13 @@ class Card(Frozen):
     def metastasis_channel(self) -> int:
         """Index of the output channel that holds the probability of metastasis."""
         return self.classes.index("metastasis")
+
+    @property
+    def bone_channels(self) -> slice | None:
+        """Output channels of no bone, the 12 regions and other bone; None if it knows no bones."""
+        if self.classes[: len(BONES)] != BONES:
+            return None
+        return slice(0, len(BONES))
 
 
 @dataclass(frozen=True)

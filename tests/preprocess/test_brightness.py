@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bonescan.config import Brightness
+from bonescan.config import BodyBrightness, Brightness
 from bonescan.preprocess.brightness import brightness_gain, clipped_mean
 
 PAPER = Brightness()
@@ -52,3 +52,19 @@ def test_mean_lies_in_the_range_and_moves_no_further_than_needed(
     before = clipped_mean(counts, 1.0)
     nearest = min(max(before, 7.0), 14.0)
     assert mean == pytest.approx(nearest, rel=1e-4)
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 30.0])
+def test_the_bodys_median_comes_to_its_level_whatever_the_bladder(scale: float) -> None:
+    counts = np.zeros((200, 100), np.float32)
+    counts[20:180, 20:80] = 5 * scale
+    gain = brightness_gain(counts, BodyBrightness(kind="body_median", level=8))
+    assert gain == pytest.approx(8 / (5 * scale), rel=0.02)
+    counts[120:130, 45:55] = 400 * scale
+    full = brightness_gain(counts, BodyBrightness(kind="body_median", level=8))
+    assert full == pytest.approx(gain, rel=0.02)
+
+
+def test_a_view_without_contrast_has_no_body_to_set_the_brightness_by() -> None:
+    flat = np.full((20, 20), 3, np.float32)
+    assert brightness_gain(flat, BodyBrightness(kind="body_median")) is None

@@ -9,7 +9,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bonescan.config import Augment
-from bonescan.train.augment import Move, augmented, blank_half, mirror_halves, moved, thinned
+from bonescan.train.augment import (
+    OUTSIDE,
+    Move,
+    augmented,
+    bent,
+    blank_half,
+    coarsened,
+    cropped,
+    digitised,
+    mirror_halves,
+    moved,
+    spotted,
+    thinned,
+)
 
 EVERYTHING = Augment(
     gain=1.5,
@@ -20,6 +33,10 @@ EVERYTHING = Augment(
     blur_pixels=1,
     mirror=0.5,
     drop_view=0.2,
+    coarse=0.5,
+    digital=0.5,
+    law=0.5,
+    crop=0.5,
 )
 
 
@@ -119,6 +136,56 @@ def test_gain_scales_within_its_range() -> None:
     ]
     assert 0.5 <= min(gains) < 0.7
     assert 1.4 < max(gains) <= 2.0
+
+
+def test_coarse_pixels_keep_the_mean() -> None:
+    grey, _ = canvas()
+    coarse = coarsened(grey, 2.0)
+    assert coarse.shape == grey.shape
+    assert coarse.mean() == pytest.approx(grey.mean(), rel=0.03)
+    assert (
+        np.abs(np.diff(coarse[:, :16], axis=0)).mean()
+        < np.abs(np.diff(grey[:, :16], axis=0)).mean() / 2
+    )
+
+
+def test_an_8_bit_chain_rounds_clips_and_wraps() -> None:
+    grey = np.array([[0.2, 10.3, 127.5, 200.0]], np.float32)
+    np.testing.assert_allclose(digitised(grey, 2.0, wraps=False), [[0, 10.5, 127.5, 127.5]])
+    np.testing.assert_allclose(digitised(grey, 2.0, wraps=True), [[0, 10.5, 127.5, 72.0]])
+
+
+def test_a_power_law_leaves_the_median_where_it_is() -> None:
+    grey, _ = canvas()
+    changed = bent(grey, 1.3)
+    assert np.median(changed[changed > 0]) == pytest.approx(np.median(grey[grey > 0]), rel=1e-4)
+    assert changed[grey > np.median(grey)].mean() > grey[grey > np.median(grey)].mean()
+    assert not bent(np.zeros((2, 2), np.float32), 1.3).any()
+
+
+@given(seed=st.integers(0, 10_000))
+def test_cropped_rows_lose_their_labels_and_the_rest_stays(seed: int) -> None:
+    grey, target = canvas()
+    one, two = cropped(grey, target, np.random.default_rng(seed))
+    gone = ~one.any(axis=1)
+    assert not two[gone].any()
+    assert np.array_equal(one[~gone], grey[~gone])
+    assert np.array_equal(two[~gone], target[~gone])
+    assert gone.mean() <= 0.4
+
+
+@given(seed=st.integers(0, 10_000))
+def test_spots_lie_off_the_bones_and_are_labelled_as_no_metastasis(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    grey = np.full((60, 80), 8, np.float32)
+    target = np.zeros((60, 80), np.uint8)
+    target[:, 10:14] = target[:, 60:64] = 4 * 3
+    one, two = spotted(grey, target, rng)
+    changed = two != target
+    assert set(np.unique(two[changed])) <= {OUTSIDE}
+    assert (one >= grey - 1e-3).all()
+    assert np.array_equal(one[:, 10:14], grey[:, 10:14])
+    assert (one[changed] > 8).mean() > 0.8
 
 
 def test_a_dropped_view_takes_its_labels_along() -> None:

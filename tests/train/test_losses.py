@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from bonescan.config import DiceCrossEntropyLoss, DiceLoss, FocalTverskyLoss, LossSettings
+from bonescan.config import (
+    DiceCrossEntropyLoss,
+    DiceLoss,
+    FocalTverskyLoss,
+    JointLoss,
+    LossSettings,
+)
 from bonescan.models import probabilities
 from bonescan.train.losses import (
     LOSSES,
@@ -16,6 +22,7 @@ from bonescan.train.losses import (
     dice_cross_entropy,
     focal_tversky,
     foreground,
+    joint,
     loss_of,
 )
 
@@ -49,6 +56,38 @@ def test_focal_tversky_by_hand() -> None:
     index = 2.5 / (1.5 + 0.3 * 0.25 + 0.7 * 1.5 + 1)
     expected = torch.tensor([(1 - index) ** 0.75])
     torch.testing.assert_close(focal_tversky(p, y, FocalTverskyLoss()), expected)
+
+
+def test_the_joint_loss_is_small_when_all_is_right_and_parts_with_what_is_wrong() -> None:
+    finding = torch.tensor([[[0, 1, 2, 3]]])
+    region = torch.tensor([[[0, 5, 13, 1]]])
+    target = finding + 4 * region
+    right = torch.full((1, 18, 1, 4), -20.0)
+    for column in range(4):
+        right[0, region[0, 0, column], 0, column] = 20.0
+        right[0, 14 + finding[0, 0, column], 0, column] = 20.0
+    settings = JointLoss(findings=0.3, regions=0.5)
+    assert float(joint(right, target, settings)) < 1e-4
+    missed = right.clone()
+    missed[0, 14:, 0, 3] = torch.tensor([20.0, -20.0, -20.0, -20.0])
+    # One of one metastatic pixel missed, smooth 1: index (0 + 1) / (0.7 + 1).
+    expected = (1 - 1 / 1.7) ** 0.75
+    torch.testing.assert_close(float(joint(missed, target, settings)), expected, atol=1e-4, rtol=0)
+    other_bone = right.clone()
+    other_bone[0, 1, 0, 3], other_bone[0, 2, 0, 3] = -20.0, 20.0
+    # Skull missed (1 - 1 / 2) and cervical spine false (1 - 1 / 2), of 13; entropy 40 in 1 of 4.
+    expected = 0.5 * (2 * 0.5 / 13 + 40 / 4)
+    torch.testing.assert_close(
+        float(joint(other_bone, target, settings)), expected, atol=1e-4, rtol=0
+    )
+
+
+def test_the_joint_loss_is_chosen_by_its_settings() -> None:
+    logits = torch.randn(1, 18, 2, 2, generator=torch.Generator().manual_seed(0))
+    target = torch.tensor([[[0, 7], [22, 55]]])
+    torch.testing.assert_close(
+        loss_of([logits, logits], target, JointLoss()), joint(logits, target, JointLoss())
+    )
 
 
 def test_dice_cross_entropy_by_hand() -> None:

@@ -24,7 +24,7 @@ from bonescan.evaluate.validation_report import study_picture, write_validation
 from bonescan.ingest.cases import load_case, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
 from bonescan.package import Package
-from bonescan.predict import Engine, metastasis_probability, read_rows
+from bonescan.predict import Engine, predict_scan, read_rows
 from bonescan.quantify import lesion_rule, patient_score
 from bonescan.quantify.lesions import label_components
 from bonescan.scan import View, ViewName
@@ -132,7 +132,8 @@ def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
     marks = read_masks(case, scan, task.names)
     truth = marks.metastasis
     there = any(mask.any() for mask in truth.values())
-    canvas, scores = metastasis_probability(scan, task.engine)
+    seen = predict_scan(scan, task.engine)
+    canvas, scores = seen.canvas, seen.metastasis
     rows = {view.name: read_rows(canvas, view) for view in scan.views}
     hot = {
         view.name: _within(hot_spot_score(view, task.hot_spots), rows[view.name])

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from bonescan.predict.engine import Engine
-from bonescan.predict.probability import metastasis_probability, read_rows
+from bonescan.predict.probability import Prediction, predict_scan, read_rows
 
 #: The model package that comes with the program.
 SHIPPED_MODEL = Path(__file__).parent / "shipped"
 
-__all__ = ["SHIPPED_MODEL", "Engine", "metastasis_probability", "read_rows"]
+__all__ = ["SHIPPED_MODEL", "Engine", "Prediction", "predict_scan", "read_rows"]

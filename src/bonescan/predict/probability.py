@@ -1,6 +1,8 @@
-"""From a scan to the probability of metastasis in each of its views."""
+"""From a scan to what a network sees in its views: metastasis, and bones if it knows them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +12,59 @@ from bonescan.preprocess import prepare_canvas, restore
 from bonescan.scan import Canvas, Scan, View, ViewName
 
 
-def metastasis_probability(
-    scan: Scan, engine: Engine
-) -> tuple[Canvas, dict[ViewName, NDArray[np.float32]]]:
-    """Return the canvas of a scan, and the probability of metastasis (H, W) in each view."""
-    canvas = prepare_canvas(scan, engine.package.card.canvas)
-    on_canvas = engine.metastasis(canvas.grey[None])[0]
-    return canvas, {view.name: view_probability(canvas, on_canvas, view) for view in scan.views}
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of a scan, in the geometry of `View.counts`.
+
+    Attributes
+    ----------
+    canvas : Canvas
+        The picture that it saw.
+    metastasis : mapping of view name to (H, W) float32
+        Probability of metastasis in [0, 1].
+    regions : mapping of view name to (H, W) uint8
+        The most probable bone: 0 none, 1-12 as `bonescan.scan.REGIONS`, 13 other bones. Empty where
+        the model names no bones.
+    """
+
+    canvas: Canvas
+    metastasis: dict[ViewName, NDArray[np.float32]]
+    regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
+
+
+def predict_scan(scan: Scan, engine: Engine) -> Prediction:
+    """Run a network on a scan.
+
+    Raises
+    ------
+    BadInput
+        If the scan has no view, or the package does not run.
+    """
+    card = engine.package.card
+    canvas = prepare_canvas(scan, card.canvas)
+    classes = engine.probabilities(canvas.grey[None])[0]
+    metastasis = classes[card.metastasis_channel]
+    regions: dict[ViewName, NDArray[np.uint8]] = {}
+    if card.bone_channels is not None:
+        bones = classes[card.bone_channels].argmax(axis=0).astype(np.uint8)
+        regions = {view.name: _view_regions(canvas, bones, view) for view in scan.views}
+    return Prediction(
+        canvas,
+        {view.name: view_probability(canvas, metastasis, view) for view in scan.views},
+        regions,
+    )
+
+
+def _view_regions(canvas: Canvas, bones: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    """Bring region numbers (H, W) on the canvas back to a view; 0 where nothing was read."""
+    if not _is_placed(canvas, view):
+        return np.zeros(view.counts.shape, np.uint8)
+    return restore(canvas, bones, view.name).astype(np.uint8)
+
+
+def _is_placed(canvas: Canvas, view: View) -> bool:
+    placed = any(placement.view == view.name for placement in canvas.placements)
+    return placed and bool(view.counts.any())
 
 
 def view_probability(
@@ -26,8 +74,7 @@ def view_probability(
 
     An empty view (no counts at all) has no probability anywhere.
     """
-    placed = any(placement.view == view.name for placement in canvas.placements)
-    if not placed or not view.counts.any():
+    if not _is_placed(canvas, view):
         return np.zeros(view.counts.shape, np.float32)
     restored = restore(canvas, on_canvas, view.name, order=1)
     clipped: NDArray[np.float32] = np.clip(restored, 0, 1).astype(np.float32)

@@ -12,7 +12,7 @@ from scipy import ndimage
 from bonescan import __version__
 from bonescan.config import LesionRule
 from bonescan.package import Card
-from bonescan.predict import Engine, metastasis_probability, read_rows
+from bonescan.predict import Engine, predict_scan, read_rows
 from bonescan.quantify.lesions import FoundLesions, find_lesions
 from bonescan.scan import Canvas, Flag, Provenance, Reading, Scan, View, ViewName, ViewReading
 
@@ -50,8 +50,8 @@ def read_scan(scan: Scan, engine: Engine, *, rule: LesionRule | None = None) -> 
         If the scan has no view, or the package does not run.
     """
     rule = rule or lesion_rule(engine.package.card)
-    canvas, probabilities = metastasis_probability(scan, engine)
-    return assemble_reading(scan, canvas, probabilities, rule, engine.package.card)
+    seen = predict_scan(scan, engine)
+    return assemble_reading(scan, seen.canvas, seen.metastasis, rule, engine.package.card)
 
 
 def lesion_rule(card: Card) -> LesionRule:

@@ -193,8 +193,9 @@ def spotted(grey: Grey, target: Classes, rng: np.random.Generator) -> tuple[Grey
     grey, target = grey.copy(), target.copy()
     free = ~ndimage.binary_dilation(target >= len(FINDINGS), iterations=3)
     level = float(np.median(grey[grey > 1])) if (grey > 1).any() else 1.0
+    largest = min(22, grey.shape[0], grey.shape[1] // 2)
     for _ in range(int(rng.integers(1, 4))):
-        size = int(rng.integers(6, 22))
+        size = int(rng.integers(5, largest))
         noise = ndimage.gaussian_filter(rng.standard_normal((size, size)), size / 6)
         axis = np.linspace(-1, 1, size)
         stretch = float(np.exp(rng.normal(0, 0.4)))
@@ -202,7 +203,8 @@ def spotted(grey: Grey, target: Classes, rng: np.random.Generator) -> tuple[Grey
         spot = hill * np.exp(1.5 * noise / (noise.std() + 1e-6) * rng.uniform(0, 0.5))
         spot *= level * float(np.exp(rng.uniform(np.log(2), np.log(60)))) / spot.max()
         top = int(rng.integers(0, grey.shape[0] - size))
-        left = int(rng.integers(0, grey.shape[1] - size))
+        middle = grey.shape[1] // 2
+        left = middle * int(rng.integers(2)) + int(rng.integers(0, middle - size))
         where = (slice(top, top + size), slice(left, left + size))
         spot *= free[where]
         grey[where] = np.clip(grey[where] + rng.poisson(4 * spot) / 4, 0, GREY_MAXIMUM)
