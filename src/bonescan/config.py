@@ -191,7 +191,9 @@ class JointLoss(Frozen):
     """For `JointMask`: focal Tversky of metastasis, plus weighted losses of the other classes.
 
     ``findings`` weighs the mean focal Tversky loss of benign bone and of tracer outside of bone,
-    ``regions`` the mean Dice loss of the skeletal regions plus their cross-entropy.
+    ``regions`` the mean Dice loss of the skeletal regions plus their cross-entropy. ``entropy``
+    weighs the cross-entropy of the findings: without it nothing teaches what is nothing of note,
+    and a rare class that starts out everywhere stays there.
     """
 
     kind: Literal["joint"] = "joint"
@@ -200,6 +202,7 @@ class JointLoss(Frozen):
     beta: float = 0.7
     smooth: float = 1.0
     findings: float = Field(default=0.3, ge=0)
+    entropy: float = Field(default=1.0, ge=0)
     regions: float = Field(default=0.5, ge=0)
 
 

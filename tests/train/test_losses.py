@@ -66,12 +66,12 @@ def test_the_joint_loss_is_small_when_all_is_right_and_parts_with_what_is_wrong(
     for column in range(4):
         right[0, region[0, 0, column], 0, column] = 20.0
         right[0, 14 + finding[0, 0, column], 0, column] = 20.0
-    settings = JointLoss(findings=0.3, regions=0.5)
+    settings = JointLoss(findings=0.3, regions=0.5, entropy=0.1)
     assert float(joint(right, target, settings)) < 1e-4
     missed = right.clone()
     missed[0, 14:, 0, 3] = torch.tensor([20.0, -20.0, -20.0, -20.0])
-    # One of one metastatic pixel missed, smooth 1: index (0 + 1) / (0.7 + 1).
-    expected = (1 - 1 / 1.7) ** 0.75
+    # One of one metastatic pixel missed, smooth 1: index (0 + 1) / (0.7 + 1); entropy 40 in 1 of 4.
+    expected = (1 - 1 / 1.7) ** 0.75 + 0.1 * 40 / 4
     torch.testing.assert_close(float(joint(missed, target, settings)), expected, atol=1e-4, rtol=0)
     other_bone = right.clone()
     other_bone[0, 1, 0, 3], other_bone[0, 2, 0, 3] = -20.0, 20.0

@@ -118,9 +118,10 @@ def joint(logits: Tensor, target: Tensor, settings: JointLoss) -> Tensor:
         foreground(region, len(BONES)),
         DiceLoss(smooth=settings.smooth),
     )
-    entropy = functional.cross_entropy(bones, region)
-    skeleton = overlap.mean() + entropy
-    return tversky[-1] + settings.findings * tversky[:-1].mean() + settings.regions * skeleton
+    skeleton = overlap.mean() + functional.cross_entropy(bones, region)
+    others = settings.findings * tversky[:-1].mean()
+    others = others + settings.entropy * functional.cross_entropy(findings, finding)
+    return tversky[-1] + others + settings.regions * skeleton
 
 
 def foreground(target: Tensor, classes: int) -> Tensor:
