@@ -10,6 +10,8 @@ from torch.nn import functional
 
 #: Batch-norm epsilon of the Keras original of the Double U-Net (PyTorch's own is 1e-5).
 BATCH_NORM_EPS = 1e-3
+#: Canvas pixels about a bone in which a metastasis of it may still be seen.
+REACH = 2
 
 
 class Network(nn.Module):
@@ -36,14 +38,17 @@ class Network(nn.Module):
 def probabilities(logits: Tensor, groups: Sequence[int] = ()) -> Tensor:
     """Turn (N, classes, H, W) logits into probabilities: sigmoid for one class, else softmax.
 
-    ``groups`` are the numbers of classes that exclude one another; all of them by default.
+    ``groups`` are the numbers of classes that exclude one another; all of them by default. With
+    two groups, the first are bones with ``no bone`` at their head, and metastasis (the last class)
+    counts only as far as there is bone within `REACH` pixels: tracer on skin or clothes is none.
     """
     if logits.shape[1] == 1:
         return torch.sigmoid(logits)
     if len(groups) < 2:
         return torch.softmax(logits, dim=1)
-    parts = torch.split(logits, list(groups), dim=1)
-    return torch.cat([torch.softmax(part, dim=1) for part in parts], dim=1)
+    bones, findings = (torch.softmax(part, dim=1) for part in logits.split(list(groups), dim=1))
+    near_bone = functional.max_pool2d(1 - bones[:, :1], 2 * REACH + 1, stride=1, padding=REACH)
+    return torch.cat([bones, findings[:, :-1], findings[:, -1:] * near_bone], dim=1)
 
 
 def upsampled(x: Tensor) -> Tensor:
