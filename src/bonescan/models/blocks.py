@@ -46,7 +46,9 @@ def probabilities(logits: Tensor, groups: Sequence[int] = ()) -> Tensor:
         return torch.sigmoid(logits)
     if len(groups) < 2:
         return torch.softmax(logits, dim=1)
-    bones, findings = (torch.softmax(part, dim=1) for part in logits.split(list(groups), dim=1))
+    bones, findings = (
+        torch.softmax(part, dim=1) for part in torch.split(logits, list(groups), dim=1)
+    )
     near_bone = functional.max_pool2d(1 - bones[:, :1], 2 * REACH + 1, stride=1, padding=REACH)
     return torch.cat([bones, findings[:, :-1], findings[:, -1:] * near_bone], dim=1)
 
