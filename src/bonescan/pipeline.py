@@ -12,7 +12,7 @@ from bonescan.ingest import Study, load_study
 from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.quantify import read_scan
-from bonescan.report import write_outputs
+from bonescan.report import note_missing_objects, write_outputs
 from bonescan.scan import Reading
 
 
@@ -34,7 +34,7 @@ def read(study: Study, engine: Engine, out: Path) -> Reading:
         If the study cannot be read or is no whole-body bone scan; nothing is written then.
     """
     scan = load_study(study)
-    reading = read_scan(scan, engine)
+    reading = note_missing_objects(scan, read_scan(scan, engine))
     write_outputs(scan, reading, out / study.name)
     return reading
 

@@ -14,9 +14,10 @@ from PIL import Image, PngImagePlugin
 
 from bonescan.errors import BonescanError
 from bonescan.report import texts
-from bonescan.report.display import Panel, lay_out
+from bonescan.report.display import lay_out
 from bonescan.report.figure import draw_overlay
 from bonescan.report.html import render_report
+from bonescan.report.objects import OBJECTS, write_objects
 from bonescan.report.record import result_record, stored_counts
 from bonescan.scan import VIEW_NAMES, Reading, Scan
 
@@ -45,7 +46,9 @@ COLUMNS = (
 )
 
 
-def write_outputs(scan: Scan, reading: Reading, folder: Path) -> tuple[Path, ...]:
+def write_outputs(
+    scan: Scan, reading: Reading, folder: Path, *, seg_regions: bool = False
+) -> tuple[Path, ...]:
     """Write a reading's files into a folder.
 
     Parameters
@@ -54,20 +57,23 @@ def write_outputs(scan: Scan, reading: Reading, folder: Path) -> tuple[Path, ...
         The study and what was read off it.
     folder : Path
         Made if need be. Other files in it stay as they are; an earlier reading's are replaced, and
-        the mask of a view that this scan does not have is removed.
+        the mask of a view that this scan does not have is removed, and so are DICOM objects that
+        this reading has not.
+    seg_regions : bool
+        Put the skeletal regions into ``seg.dcm``, too.
 
     Returns
     -------
     tuple of Path
-        ``result.json``, ``overlay.png``, ``lesions.csv``, ``report.html`` and a label mask for each
-        view that exists.
+        ``result.json``, ``overlay.png``, ``lesions.csv``, ``report.html``, a label mask for each
+        view that exists, and the DICOM objects where the source has a DICOM identity.
 
     Raises
     ------
     BonescanError
         If the files cannot be written; the folder is then as it was, or a new one is not there.
     """
-    files = _contents(scan, reading)
+    files = _contents(scan, reading, seg_regions)
     try:
         _write_all(files, folder)
     except OSError as error:
@@ -78,13 +84,15 @@ def write_outputs(scan: Scan, reading: Reading, folder: Path) -> tuple[Path, ...
     return tuple(folder / name for name in files)
 
 
-def _contents(scan: Scan, reading: Reading) -> dict[str, bytes]:
+def _contents(scan: Scan, reading: Reading, seg_regions: bool) -> dict[str, bytes]:
     """Return the files by name, ``result.json`` last."""
     panels = lay_out(scan, reading)
     files = {**_masks(scan, reading), **_counts(scan)}
-    files[OVERLAY] = _overlay(panels, scan)
+    overlay = draw_overlay(panels, scan.study)
+    files[OVERLAY] = _png(overlay, compress_level=3)
     files[TABLE] = _bytes(_table(reading))
     files[REPORT] = _bytes(render_report(scan, reading, panels))
+    files |= write_objects(scan, reading, overlay, regions=seg_regions)
     record = result_record(scan, reading, panels, [*files, RESULT])
     files[RESULT] = (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
     return files
@@ -113,7 +121,8 @@ def _write_all(files: dict[str, bytes], folder: Path) -> None:
 
 def _replace(aside: Path, folder: Path, files: dict[str, bytes]) -> None:
     (folder / RESULT).unlink(missing_ok=True)
-    for name in (name(view) for view in VIEW_NAMES for name in (mask_name, counts_name)):
+    view_files = (name(view) for view in VIEW_NAMES for name in (mask_name, counts_name))
+    for name in (*view_files, *OBJECTS):
         if name not in files:
             (folder / name).unlink(missing_ok=True)
     for name in files:
@@ -151,10 +160,6 @@ def _counts(scan: Scan) -> dict[str, bytes]:
         counts_name(view.name): _png(Image.fromarray(stored_counts(view.counts)))
         for view in scan.views
     }
-
-
-def _overlay(panels: tuple[Panel, ...], scan: Scan) -> bytes:
-    return _png(draw_overlay(panels, scan.study), compress_level=3)
 
 
 def _png(picture: Image.Image, compress_level: int = 6) -> bytes:
