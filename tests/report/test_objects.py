@@ -224,6 +224,7 @@ def test_values_that_break_the_standard_are_left_out(nm_study) -> None:
 def test_pictures_have_no_objects_and_that_is_said(plain_scan: Scan, nm_study) -> None:
     flag = identity_flag(plain_scan)
     assert flag is not None
+    assert flag.code == "no-dicom-objects"
     assert "Pictures have no" in flag.message
     noted = note_missing_objects(plain_scan, nm_study.reading)
     assert noted.flags[-1] == flag
