@@ -15,6 +15,7 @@ from bonescan.simulate.patient import build_scene, draw_case, look, paper_set, s
 from bonescan.simulate.reader import Reader, read_again, read_view_again
 from bonescan.simulate.truth import (
     BACKGROUND_SHARE,
+    KINDS,
     LEAST_CONTRAST,
     LEAST_PIXELS,
     LEAST_SNR,
@@ -218,3 +219,22 @@ def test_metastases_lie_in_bone_of_their_region_and_rarely_in_the_face() -> None
             _, y, z = focus.position_mm
             face += z > frontal[0] + slope * (y - frontal[1])
     assert face <= 3
+
+
+def test_every_bright_pixel_that_is_no_metastasis_has_its_kind() -> None:
+    patient = simulate_patient(77, 1, counts=1.2e6)
+    truth = patient.truth
+    named = {"injection site": 0, "urine contamination": 0}
+    for finding in truth.findings:
+        for view in range(2):
+            mask = truth.benign[view] == finding.number
+            kinds = set(np.unique(truth.kinds[view][mask]).tolist())
+            if finding.category in named and mask.any():
+                named[finding.category] += 1
+                assert kinds == {1 + KINDS.index("tracer outside bone")}
+            elif mask.any() and finding.contrast >= 1:
+                assert kinds == {1 + KINDS.index("benign bone")}
+    assert sum(named.values()) > 0
+    # The bladder is full of tracer: it lies in the midline, seen best from the front.
+    columns = np.nonzero(truth.kinds[0] == 1 + KINDS.index("tracer outside bone"))[1]
+    assert (np.abs(columns - 127.5) < 25).any()
