@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bonescan.scan import Reading
+    from bonescan.scan import BoneScanIndex, Reading
 
 #: Takes what is done and the total.
 Progress = Callable[[int, int], None]
@@ -46,21 +46,41 @@ def progress(what: str) -> Iterator[Progress]:
 
 
 def print_reading(console: Any, reading: Reading, folder: Path) -> None:
-    """Print how many marks each view has at each level, the flags, and where the report is."""
+    """Print the marks of each region (or level) by view, the index, the flags, and the report."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"{reading.study}: marks by zone and view"))
-    for column in ("zone", "anterior", "posterior"):
-        table.add_column(column, justify="left" if column == "zone" else "right")
+    zone_name = "region" if reading.regions else "zone"
+    table = Table(title=Text(f"{reading.study}: marks by {zone_name} and view"))
+    for column in (zone_name, *_VIEWS):
+        table.add_column(column, justify="left" if column == zone_name else "right")
     read_views = {view.view for view in reading.views}
-    for zone in sorted({lesion.region for lesion in reading.lesions}):
-        table.add_row(zone, *(_count(reading, read_views, view, zone) for view in _VIEWS))
+    for zone in _in_order({lesion.region for lesion in reading.lesions}):
+        table.add_row(
+            zone.replace("_", " "), *(_count(reading, read_views, view, zone) for view in _VIEWS)
+        )
     table.add_row("all", *(_count(reading, read_views, view, None) for view in _VIEWS))
     console.print(table)
+    if reading.index is not None:
+        console.print(_index_line(reading.index), markup=False)
     for flag in reading.flags:
         console.print(f"[{flag.severity}] {flag.code}: {flag.message}", markup=False)
     console.print(f"report: {folder / 'report.html'}", markup=False)
+
+
+def _in_order(zones: set[str]) -> list[str]:
+    """Sort skeletal regions from the skull down, then everything else by name."""
+    from bonescan.scan import REGIONS
+
+    return sorted(zones, key=lambda zone: (REGIONS.index(zone) if zone in REGIONS else 99, zone))
+
+
+def _index_line(index: BoneScanIndex) -> str:
+    visible = "" if index.visible is None else f", {index.visible:.2f} % of the visible skeleton"
+    rule = f"fusion {index.fusion}, weights {index.weights}"
+    if index.whole is None:
+        return f"bone scan index: not given{visible} ({rule})"
+    return f"bone scan index: {index.whole:.2f} % (+/- {index.band:g}){visible} ({rule})"
 
 
 def _count(reading: Reading, read_views: set[Any], view: str, zone: str | None) -> str:

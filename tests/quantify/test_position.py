@@ -20,7 +20,7 @@ def test_midline_and_extent_of_a_straight_body(plain_scan: Scan) -> None:
     assert body.whole
     assert body.top == pytest.approx(55, abs=4)
     assert body.bottom == pytest.approx(971, abs=4)
-    assert body.offset(300, 127.5) == pytest.approx(0, abs=2)
+    assert body.midline.offset(300, 127.5) == pytest.approx(0, abs=2)
 
 
 def test_a_constant_picture_has_no_body() -> None:
@@ -57,9 +57,9 @@ def test_levels_go_down_the_body(plain_scan: Scan, row: int, level: str) -> None
 def test_side_follows_the_view(plain_scan: Scan, name: str, column: int, side: str) -> None:
     view = _view(plain_scan, name)
     body = outline_body(view.counts)
-    assert side_of(view, body, np.array([300, 301]), np.array([column, column])) == side
+    assert side_of(view, body.midline, np.array([300, 301]), np.array([column, column])) == side
     without = replace(view, pixel_spacing_mm=None)
-    assert side_of(without, body, np.array([300]), np.array([column])) == side
+    assert side_of(without, body.midline, np.array([300]), np.array([column])) == side
 
 
 def test_edges_of_both_views() -> None:
@@ -70,4 +70,4 @@ def test_edges_of_both_views() -> None:
 def test_an_arm_cut_by_the_frame_does_not_move_the_midline(plain_scan: Scan) -> None:
     counts = _view(plain_scan, "anterior").counts.copy()
     counts[250:500, 20:45] = 2
-    assert abs(outline_body(counts).offset(300, 127.5)) < 8
+    assert abs(outline_body(counts).midline.offset(300, 127.5)) < 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,14 +133,28 @@ def find_lesions(
     rule = rule or LesionRule()
     if probability.shape != view.counts.shape:
         raise ValueError(f"probability is {probability.shape}, the view {view.counts.shape}")
-    empty = FoundLesions(np.zeros(view.counts.shape, np.uint8), ())
     if not view.counts.any():
-        return empty
+        return FoundLesions(np.zeros(view.counts.shape, np.uint8), ())
     labels = threshold_components(probability, rule, smallest_lesion(view, rule))
     labels, left_out = _most_probable(labels, probability)
+    return replace(measure_lesions(view, labels, probability), left_out=left_out)
+
+
+def measure_lesions(
+    view: View, labels: NDArray[np.integer[Any]], probability: NDArray[np.floating[Any]]
+) -> FoundLesions:
+    """Measure lesions that are already outlined, by a model or by a reader.
+
+    Parameters
+    ----------
+    view : View
+    labels : (H, W) int
+        0 none, k the k-th lesion; every number from 1 to the highest (255 at most) occurs.
+    probability : (H, W) float
+    """
     boxes = ndimage.find_objects(labels)
     if not boxes:
-        return empty
+        return FoundLesions(np.zeros(view.counts.shape, np.uint8), ())
     body = outline_body(view.counts)
     lesions = tuple(
         _measure(view, body, probability, labels, number, box)
@@ -148,7 +162,7 @@ def find_lesions(
     )
     pixels = int(body.mask.sum())
     share = np.count_nonzero(labels) / pixels if pixels else 0.0
-    return FoundLesions(labels.astype(np.uint8), lesions, left_out, share)
+    return FoundLesions(labels.astype(np.uint8), lesions, body_share=share)
 
 
 def trace_outline(patch: NDArray[np.bool_], top: int = 0, left: int = 0) -> tuple[Outline, ...]:
@@ -182,7 +196,7 @@ def _measure(
     view: View,
     body: Body,
     probability: NDArray[np.floating[Any]],
-    labels: NDArray[np.int32],
+    labels: NDArray[np.integer[Any]],
     number: int,
     box: tuple[slice, slice],
 ) -> Lesion:
@@ -196,7 +210,7 @@ def _measure(
     return Lesion(
         view=view.name,
         number=number,
-        side=side_of(view, body, rows, columns),
+        side=side_of(view, body.midline, rows, columns),
         region=body.level(float(rows.mean())),
         box=(top, left, int(box[0].stop), int(box[1].stop)),
         centroid=(float(rows.mean()) + 0.5, float(columns.mean()) + 0.5),

@@ -7,7 +7,7 @@ the top of the head and the soles; nothing here knows which bone a pixel shows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,24 @@ _SMOOTH_PIXELS = 2.0
 _SMALLEST_PART = 0.02
 
 
+class Midline(NamedTuple):
+    """A straight line down the body: its column at row 0, and its slope in columns per row."""
+
+    column: float
+    slope: float
+
+    def offset(self, row: float, column: float) -> float:
+        """Return the distance to the right of the line along the row, in pixels."""
+        return column - (self.column + self.slope * row)
+
+    def mirror(
+        self, rows: NDArray[Any], columns: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Reflect points about the line; square pixels are taken for granted."""
+        away = (columns - self.column - self.slope * rows) / (1 + self.slope**2)
+        return rows + 2 * self.slope * away, columns - 2 * away
+
+
 @dataclass(frozen=True)
 class Body:
     """The body's outline in one view.
@@ -59,8 +77,7 @@ class Body:
         First row of the body, and the row after its last, from `bonescan.preprocess.body`.
     whole : bool
         Whether head and feet lie inside the frame, so that heights mean something.
-    midline : (float, float)
-        Column of the midline at row 0 and its slope in columns per row.
+    midline : Midline
     """
 
     mask: NDArray[np.bool_]
@@ -68,7 +85,7 @@ class Body:
     top: int
     bottom: int
     whole: bool
-    midline: tuple[float, float]
+    midline: Midline
 
     def level(self, row: float) -> str:
         """Name the height in the body at which a row lies."""
@@ -76,10 +93,6 @@ class Body:
             return UNKNOWN_LEVEL
         share = (row - self.top) / (self.bottom - self.top)
         return next((name for name, end in LEVELS if share < end), LEVELS[-1][0])
-
-    def offset(self, row: float, column: float) -> float:
-        """Return the distance to the right of the midline, in pixels."""
-        return column - (self.midline[0] + self.midline[1] * row)
 
 
 def outline_body(counts: NDArray[np.floating[Any]]) -> Body:
@@ -105,7 +118,7 @@ def outline_body(counts: NDArray[np.floating[Any]]) -> Body:
     smooth = ndimage.gaussian_filter(np.log1p(counts, dtype=np.float32), _SMOOTH_PIXELS)
     if not float(np.ptp(smooth)) > 0:
         empty = np.zeros(counts.shape, bool)
-        return Body(empty, 0.0, 0, 0, False, ((counts.shape[1] - 1) / 2, 0.0))
+        return Body(empty, 0.0, 0, 0, False, Midline((counts.shape[1] - 1) / 2, 0.0))
     mask = _large_parts(smooth > threshold_otsu(smooth))
     rows = np.flatnonzero(mask.any(axis=1))
     top, bottom = body_rows(counts.astype(np.float32)) or (int(rows[0]), int(rows[-1]) + 1)
@@ -116,19 +129,19 @@ def outline_body(counts: NDArray[np.floating[Any]]) -> Body:
         top=top,
         bottom=bottom,
         whole=top > 0 and bottom < counts.shape[0],
-        midline=_midline(counts, mask, MIDLINE_CEILING * median),
+        midline=fit_midline(np.minimum(counts, MIDLINE_CEILING * median), mask),
     )
 
 
-def side_of(view: View, body: Body, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> str:
+def side_of(view: View, midline: Midline, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> str:
     """Tell the patient's side of a lesion in a view.
 
     Parameters
     ----------
     view : View
         Its orientation decides what the picture's left is.
-    body : Body
-        The body in that view.
+    midline : Midline
+        The body's, or the skeleton's, in that view.
     rows, columns : (n,) int
         The lesion's pixels.
 
@@ -137,7 +150,7 @@ def side_of(view: View, body: Body, rows: NDArray[np.intp], columns: NDArray[np.
     str
         ``"R"``, ``"L"``, or ``"midline"`` where the centroid lies within 20 mm of the midline.
     """
-    offset = body.offset(float(rows.mean()), float(columns.mean()))
+    offset = midline.offset(float(rows.mean()), float(columns.mean()))
     band = MIDLINE_SHARE_OF_ROWS * view.counts.shape[0]
     if view.pixel_spacing_mm is not None:
         band = MIDLINE_MM / view.pixel_spacing_mm[1]
@@ -163,21 +176,23 @@ def _large_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept
 
 
-def _midline(
-    counts: NDArray[np.floating[Any]], mask: NDArray[np.bool_], ceiling: float
-) -> tuple[float, float]:
-    """Fit a straight line (Theil-Sen, robust) through the middles of the body's rows.
+def fit_midline(values: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> Midline:
+    """Fit a straight line (Theil-Sen, robust) through the middles of a mask's rows.
 
-    A row's middle is the column with half of the row's counts on either side, no pixel counting
-    for more than ``ceiling``: an arm that the frame cuts off moves it less than the outline's
-    middle, and a hot spot hardly at all.
+    Parameters
+    ----------
+    values : (H, W) float
+        A row's middle is the column with half of the row's values on either side. Counts with a
+        ceiling: an arm that the frame cuts off then moves it less than the outline's middle would,
+        and a hot spot hardly at all.
+    mask : (H, W) bool
+        With a pixel at least.
     """
     rows = np.flatnonzero(mask.any(axis=1))
     sampled = rows[:: max(1, len(rows) // 96)]
-    weights = np.where(mask[sampled], np.minimum(counts[sampled], ceiling), 0)
-    sums = np.cumsum(weights, axis=1)
+    sums = np.cumsum(np.where(mask[sampled], values[sampled], 0), axis=1)
     middles = (sums < sums[:, -1:] / 2).sum(axis=1)
     if len(sampled) < 8:
-        return float(np.median(middles)), 0.0
+        return Midline(float(np.median(middles)), 0.0)
     fit = stats.theilslopes(middles, sampled)
-    return float(fit.intercept), float(fit.slope)
+    return Midline(float(fit.intercept), float(fit.slope))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,6 +14,8 @@ from bonescan.config import LesionRule
 from bonescan.package import Card
 from bonescan.predict import Engine, predict_scan, read_rows
 from bonescan.quantify.lesions import FoundLesions, find_lesions
+from bonescan.quantify.skeletal import read_skeleton
+from bonescan.quantify.weights import Weights
 from bonescan.scan import Canvas, Flag, Provenance, Reading, Scan, View, ViewName, ViewReading
 
 #: Side of the square patch whose mean probability makes the patient's score, in pixels.
@@ -26,7 +28,13 @@ UNREAD_SHARE = 0.01
 LARGE_SHARE = 0.2
 
 
-def read_scan(scan: Scan, engine: Engine, *, rule: LesionRule | None = None) -> Reading:
+def read_scan(
+    scan: Scan,
+    engine: Engine,
+    *,
+    rule: LesionRule | None = None,
+    weights: Weights | None = None,
+) -> Reading:
     """Read one scan with a model.
 
     Parameters
@@ -37,6 +45,8 @@ def read_scan(scan: Scan, engine: Engine, *, rule: LesionRule | None = None) -> 
         A model package, ready to run.
     rule : LesionRule, optional
         How probabilities become lesions; without it the defaults with the card's threshold.
+    weights : Weights, optional
+        Weights and fusion rule of the bone scan index; the shipped table without it.
 
     Returns
     -------
@@ -51,7 +61,15 @@ def read_scan(scan: Scan, engine: Engine, *, rule: LesionRule | None = None) -> 
     """
     rule = rule or lesion_rule(engine.package.card)
     seen = predict_scan(scan, engine)
-    return assemble_reading(scan, seen.canvas, seen.metastasis, rule, engine.package.card)
+    return assemble_reading(
+        scan,
+        seen.canvas,
+        seen.metastasis,
+        rule,
+        engine.package.card,
+        regions=seen.regions or None,
+        weights=weights,
+    )
 
 
 def lesion_rule(card: Card) -> LesionRule:
@@ -65,24 +83,51 @@ def assemble_reading(
     probabilities: dict[ViewName, NDArray[np.float32]],
     rule: LesionRule,
     card: Card,
+    *,
+    regions: Mapping[ViewName, NDArray[np.uint8]] | None = None,
+    weights: Weights | None = None,
 ) -> Reading:
-    """Turn the probabilities of each view into a reading with its doubts and its provenance."""
+    """Turn the probabilities of each view into a reading with its doubts and its provenance.
+
+    Parameters
+    ----------
+    scan : Scan
+    canvas : Canvas
+        What the model saw of it.
+    probabilities : dict from view name to (H, W) float32
+    rule : LesionRule
+    card : Card
+        Of the model.
+    regions : mapping from view name to (H, W) uint8, optional
+        Skeletal region of each pixel, in the values of `ViewReading.regions`, in each view; None
+        where the model names no bones, and there are no regions and no index then.
+    weights : Weights, optional
+        Weights and fusion rule of the bone scan index; the shipped table without it.
+    """
     found = {view.name: find_lesions(view, probabilities[view.name], rule) for view in scan.views}
-    views = tuple(
+    seen = tuple(
         ViewReading(
-            view.name, probabilities[view.name], found[view.name].mask, read_rows(canvas, view)
+            view.name,
+            probabilities[view.name],
+            found[view.name].mask,
+            read_rows(canvas, view),
+            read_columns=_read_columns(canvas, view),
         )
         for view in scan.views
     )
-    doubts = [*scan.flags, *canvas.flags, *_model_flags(card), *_unread_flags(scan, views)]
+    marked = [lesion for view in scan.views for lesion in found[view.name].lesions]
+    skeletal = read_skeleton(scan, seen, marked, regions=regions, weights=weights)
+    doubts = [*scan.flags, *canvas.flags, *_model_flags(card), *_unread_flags(scan, seen)]
     for view in scan.views:
         doubts += _view_flags(view, found[view.name])
     return Reading(
         study=scan.study,
-        views=views,
-        lesions=tuple(lesion for view in scan.views for lesion in found[view.name].lesions),
+        views=skeletal.views,
+        lesions=skeletal.lesions,
         patient_score=patient_score(probabilities.values()),
-        flags=_once(doubts),
+        flags=_once([*doubts, *skeletal.flags]),
+        regions=skeletal.regions,
+        index=skeletal.index,
         provenance=Provenance(
             bonescan_version=__version__,
             model_name=card.name,
@@ -97,6 +142,18 @@ def assemble_reading(
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
+
+
+def _read_columns(canvas: Canvas, view: View) -> tuple[int, int] | None:
+    """Return the columns [first, end) of a view that lie on the canvas; None if all of them do."""
+    placement = next((item for item in canvas.placements if item.view == view.name), None)
+    if placement is None:
+        return 0, 0
+    width = placement.source_shape[1]
+    scale = width / placement.scaled_shape[1]
+    first = round(placement.source_left * scale)
+    end = round((placement.source_left + placement.columns) * scale)
+    return None if (first, end) == (0, width) else (first, end)
 
 
 def patient_score(probabilities: Iterable[NDArray[np.float32]]) -> float:

@@ -34,6 +34,10 @@ COLUMNS = (
     "max_counts",
     "mean_counts",
     "uptake_ratio",
+    "region_share",
+    "region_ratio",
+    "mirror_ratio",
+    "match",
     "probability",
     "centroid_row",
     "centroid_column",
@@ -177,7 +181,6 @@ def _table(reading: Reading) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for lesion in reading.lesions:
-        area = "" if lesion.area_mm2 is None else f"{lesion.area_mm2:.3f}"
         writer.writerow(
             [
                 reading.study,
@@ -185,11 +188,15 @@ def _table(reading: Reading) -> str:
                 lesion.number,
                 lesion.side,
                 lesion.region,
-                area,
+                _number(lesion.area_mm2, 3),
                 lesion.area_pixels,
                 f"{lesion.max_counts:.3f}",
                 f"{lesion.mean_counts:.3f}",
                 f"{lesion.uptake_ratio:.3f}",
+                _number(lesion.region_share, 6),
+                _number(lesion.region_ratio, 3),
+                _number(lesion.mirror_ratio, 3),
+                "" if lesion.match is None else lesion.match,
                 f"{lesion.probability:.6f}",
                 f"{lesion.centroid[0]:.3f}",
                 f"{lesion.centroid[1]:.3f}",
@@ -199,3 +206,8 @@ def _table(reading: Reading) -> str:
             ]
         )
     return buffer.getvalue()
+
+
+def _number(value: float | None, digits: int) -> str:
+    """Return a number, or an empty field where it could not be told."""
+    return "" if value is None else f"{value:.{digits}f}"

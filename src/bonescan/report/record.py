@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from bonescan.report import texts
 from bonescan.report.display import Panel
-from bonescan.scan import LEFT_EDGE_SIDE, Lesion, Reading, Scan, View
+from bonescan.scan import LEFT_EDGE_SIDE, BoneScanIndex, Lesion, Reading, Scan, View
 
 SCHEMA = "bonescan-result"
 #: Raised in its first part when a reader of the old form would go wrong.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 #: Highest value of a 16-bit picture.
 MOST_STORED = 65535
 
@@ -53,6 +53,8 @@ def result_record(
         },
         "lesions": [_lesion(lesion) for lesion in reading.lesions],
         "lesion_count": len(reading.lesions),
+        "regions": [_rounded(asdict(measure)) for measure in reading.regions],
+        "index": None if reading.index is None else _index(reading.index),
         "patient_score": round(reading.patient_score, 6),
         "flags": [asdict(flag) for flag in reading.flags],
         "provenance": asdict(reading.provenance),
@@ -64,7 +66,8 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
     lesions = [lesion for lesion in reading.lesions if lesion.view == view.name]
     area = view.pixel_area_mm2
     pixels = sum(lesion.area_pixels for lesion in lesions)
-    rows = next(item.read_rows for item in reading.views if item.view == view.name)
+    seen = next(item for item in reading.views if item.view == view.name)
+    rows, columns = seen.read_rows, seen.read_columns
     mask = f"{view.name}_lesions.png"
     return {
         "source": view.source.name,
@@ -80,6 +83,8 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
         "counts_gain": counts_gain(view.counts),
         "display_black": black,
         "read_rows": [0, view.counts.shape[0]] if rows is None else list(rows),
+        "read_columns": [0, view.counts.shape[1]] if columns is None else list(columns),
+        "skeleton": seen.regions is not None,
         "mask": mask if mask in outputs else None,
         "lesion_count": len(lesions),
         "lesion_area_pixels": pixels,
@@ -98,11 +103,25 @@ def stored_counts(counts: NDArray[np.float32]) -> NDArray[np.uint16]:
     return np.asarray(np.rint(counts * counts_gain(counts)), np.uint16)
 
 
+def _index(index: BoneScanIndex) -> dict[str, Any]:
+    return _rounded(asdict(index)) | {"regions": [_rounded(asdict(item)) for item in index.regions]}
+
+
+def _rounded(record: dict[str, Any]) -> dict[str, Any]:
+    """Round the fractions of a record to six digits."""
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in record.items()
+    }
+
+
 def _lesion(lesion: Lesion) -> dict[str, Any]:
     record = asdict(lesion)
     for name in ("area_mm2", "max_counts", "mean_counts", "uptake_ratio"):
         if record[name] is not None:
             record[name] = round(record[name], 3)
-    record["probability"] = round(lesion.probability, 6)
+    for name in ("probability", "region_share", "region_ratio", "mirror_ratio"):
+        if record[name] is not None:
+            record[name] = round(record[name], 6)
     record["centroid"] = [round(value, 3) for value in lesion.centroid]
     return record
