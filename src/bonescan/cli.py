@@ -345,10 +345,15 @@ def export(
     run: Annotated[Path, typer.Argument(help="Finished run folder.")],
     out: Annotated[Path, typer.Option(help="Folder for the model package.")],
     name: Annotated[str | None, typer.Option(help="Name of the model on its card.")] = None,
+    false_marks: Annotated[
+        float, typer.Option(help="False marks a validation patient that the threshold may cost.")
+    ] = 1.0,
 ) -> None:
     """Turn a trained run into a model package that `bonescan read --model` takes."""
     from bonescan.evaluate.operating import lesion_threshold
     from bonescan.train.export import export_run
 
-    package = export_run(run, out, name=name, threshold=lesion_threshold(run))
+    package = export_run(
+        run, out, name=name, threshold=lesion_threshold(run, most_false=false_marks)
+    )
     print(f"{out}: {package.card.name} {package.card.version}, sha256 {package.card.sha256}")
