@@ -185,7 +185,7 @@ def test_spots_lie_off_the_bones_and_are_labelled_as_no_metastasis(seed: int) ->
     assert set(np.unique(two[changed])) <= {OUTSIDE}
     assert (one >= grey - 1e-3).all()
     assert np.array_equal(one[:, 10:14], grey[:, 10:14])
-    assert (one[changed] > 8).mean() > 0.8
+    assert not changed.any() or one[changed].mean() > 1.2 * 8
 
 
 def test_a_dropped_view_takes_its_labels_along() -> None:
