@@ -15,7 +15,7 @@ ORDER = [
     {"errors"},
     {"scan", "files"},
     {"config"},
-    {"experiment", "package", "measures", "runtime"},
+    {"experiment", "package", "measures", "runtime", "work"},
     {"ingest"},
     {"simulate", "preprocess"},
     {"masks"},

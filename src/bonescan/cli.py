@@ -198,7 +198,7 @@ def simulate(
 
     _check_folder(folder)
     with progress("simulating") as report:
-        write_cohort(
+        failures = write_cohort(
             folder,
             patients,
             seed,
@@ -207,7 +207,9 @@ def simulate(
             workers=workers,
             progress=report,
         )
+    complain(failures)
     print(f"{folder}: simulated cohort (no real patients). {RESEARCH_USE}")
+    raise typer.Exit(1 if failures else 0)
 
 
 @app.command()

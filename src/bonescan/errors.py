@@ -19,3 +19,7 @@ class NotABoneScan(BadInput):
 
 class BadSettings(BonescanError):
     """A setting, option or experiment file that does not make sense."""
+
+
+class ProcessEnded(BonescanError):
+    """A process that the system ended before its piece of work was done."""

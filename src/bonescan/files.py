@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from bonescan.errors import BadInput
@@ -26,6 +27,14 @@ def write_whole(path: Path, content: bytes) -> None:
         raise BadInput(f"{path}: cannot be written ({reason}); free or change the disk") from error
     finally:
         _remove(aside)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process that the system ended while it wrote ``path`` has left beside it."""
+    aside = re.compile(rf"\.{re.escape(path.name)}\.\d+")
+    for other in path.parent.glob(".*"):
+        if aside.fullmatch(other.name):
+            _remove(other)
 
 
 def _remove(path: Path) -> None:

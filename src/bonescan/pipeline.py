@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from bonescan.errors import BonescanError
+from bonescan.errors import BonescanError, ProcessEnded
 from bonescan.ingest import Study, load_study
 from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.quantify import read_scan
-from bonescan.report import note_missing_objects, write_outputs
+from bonescan.report import note_missing_objects, remove_leftovers, write_outputs
 from bonescan.scan import Reading
+from bonescan.work import in_order, run_pieces
 
 
 def read(study: Study, engine: Engine, out: Path) -> Reading:
@@ -40,39 +40,39 @@ def read(study: Study, engine: Engine, out: Path) -> Reading:
 
 
 def read_all(
-    studies: Sequence[Study], package: Package, out: Path, *, workers: int = 1
+    studies: Sequence[Study],
+    package: Package,
+    out: Path,
+    *,
+    workers: int = 1,
 ) -> Iterator[Reading | BonescanError]:
-    """Read studies, in ``workers`` processes, and yield for each its reading or what was wrong.
+    """Read studies and yield for each its reading or what was wrong with it.
 
-    Results come in the order of ``studies``; one that cannot be read stops no other.
+    Results come in the order of ``studies``; one that cannot be read, or whose process the system
+    ends, stops no other.
+
+    Parameters
+    ----------
+    studies : sequence of Study
+    package : Package
+    out : Path
+        As for `read`.
+    workers : int
+        Processes; with one, the studies are read in this process.
     """
-    if workers == 1 or len(studies) < 2:
-        engine = Engine(package)
-        yield from (_attempt(study, engine, out) for study in studies)
-        return
-    with ProcessPoolExecutor(
-        min(workers, len(studies)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(package, out),
-    ) as pool:
-        yield from pool.map(_attempt_in_worker, studies)
+    here = workers == 1 or len(studies) < 2
+    job = partial(_read_one, package=package, out=out, threads=None if here else 1)
+    outcomes = run_pieces(job, studies, name=_shown, workers=workers)
+    for study, outcome in zip(studies, in_order(outcomes), strict=True):
+        if isinstance(outcome, ProcessEnded):
+            remove_leftovers(out / study.name)
+        yield outcome
 
 
-def _attempt(study: Study, engine: Engine, out: Path) -> Reading | BonescanError:
-    try:
-        return read(study, engine, out)
-    except BonescanError as error:
-        return error
+def _read_one(study: Study, *, package: Package, out: Path, threads: int | None) -> Reading:
+    """Read a study in whatever process this is; a process compiles the network once."""
+    return read(study, Engine(package, threads=threads), out)
 
 
-_worker: tuple[Engine, Path]
-
-
-def _start_worker(package: Package, out: Path) -> None:
-    global _worker
-    _worker = (Engine(package, threads=1), out)
-
-
-def _attempt_in_worker(study: Study) -> Reading | BonescanError:
-    return _attempt(study, *_worker)
+def _shown(study: Study) -> str:
+    return str(study.origins[0])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -16,7 +14,8 @@ from scipy import ndimage
 
 from bonescan import __version__
 from bonescan.config import CanvasSettings, LabelNames, OtsuMask
-from bonescan.errors import BadInput, BonescanError
+from bonescan.errors import BadInput, BonescanError, ProcessEnded
+from bonescan.files import remove_leftovers
 from bonescan.ingest.cases import CaseMasks, load_case, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
 from bonescan.masks import label_map
@@ -42,6 +41,7 @@ from bonescan.preprocess import (
     restore,
 )
 from bonescan.scan import VIEW_NAMES, Canvas, Flag, Scan, ViewName
+from bonescan.work import run_pieces
 
 Progress = Callable[[int, int], None]
 
@@ -126,31 +126,23 @@ def _silent(done: int, total: int) -> None:
 
 def _outcomes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, CaseRecord | str]]:
     """Yield each job with its record or the line that says why there is none."""
-    if workers <= 1:
-        yield from ((job, _outcome(job)) for job in jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        running = {pool.submit(_outcome, job): job for job in jobs}
-        try:
-            for future in as_completed(running):
-                yield running[future], future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for index, outcome in run_pieces(
+        _outcome, jobs, name=lambda job: job.case.study, workers=workers
+    ):
+        path = case_path(jobs[index].out, jobs[index].case.study)
+        if isinstance(outcome, BonescanError):
+            path.unlink(missing_ok=True)
+        if isinstance(outcome, ProcessEnded):
+            remove_leftovers(path)
+        yield jobs[index], str(outcome) if isinstance(outcome, BonescanError) else outcome
 
 
-def _outcome(job: _Job) -> CaseRecord | str:
-    path = case_path(job.out, job.case.study)
-    try:
-        digest = _inputs_digest(job)
-        record = read_record(path)
-        if record is not None and record.made_from == digest:
-            return record
-        return _prepare(job, digest)
-    except BonescanError as error:
-        path.unlink(missing_ok=True)
-        return str(error)
+def _outcome(job: _Job) -> CaseRecord:
+    digest = _inputs_digest(job)
+    record = read_record(case_path(job.out, job.case.study))
+    if record is not None and record.made_from == digest:
+        return record
+    return _prepare(job, digest)
 
 
 def _inputs_digest(job: _Job) -> str:

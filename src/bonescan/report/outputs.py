@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -86,6 +87,14 @@ def write_outputs(
             "free space or name another folder"
         ) from error
     return tuple(folder / name for name in files)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that the system ended while it wrote ``folder`` has left beside it."""
+    aside = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9_]{{8}}")
+    for path in folder.parent.glob(".*"):
+        if aside.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _contents(scan: Scan, reading: Reading, seg_regions: bool) -> dict[str, bytes]:

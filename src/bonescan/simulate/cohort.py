@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,14 +16,18 @@ import numpy as np
 from skimage import measure
 
 from bonescan import __version__
-from bonescan.errors import BadInput
+from bonescan.errors import BadInput, BonescanError
 from bonescan.scan import REGIONS, VIEW_NAMES
 from bonescan.simulate.export import label_picture, write_annotation, write_pictures
 from bonescan.simulate.followup import simulate_course
 from bonescan.simulate.nm import NOTICE, nm_files
 from bonescan.simulate.patient import PRESETS, Preset, SimulatedPatient, simulate_patient
+from bonescan.work import run_pieces
 
 Progress = Callable[[int, int], None]
+
+#: What `write_patient` takes.
+_Job = tuple[Path, int, int, Preset, bool]
 
 #: Patients of the preset ``paper``: D1 90, D2 10, D3 50, D4 50.
 PAPER_PATIENTS = 200
@@ -42,7 +44,7 @@ def write_cohort(
     pictures: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
-) -> None:
+) -> list[str]:
     """Simulate a cohort and write it.
 
     Parameters
@@ -63,6 +65,12 @@ def write_cohort(
     progress : callable, optional
         Called with (done, total) patients.
 
+    Returns
+    -------
+    list of str
+        One line for each patient that could not be made, and one that says that ``cohort.csv`` is
+        therefore not written; the same call goes on from there.
+
     Raises
     ------
     BadInput
@@ -78,24 +86,32 @@ def write_cohort(
     report = progress or (lambda done, total: None)
     report(0, number)
     jobs = [(folder, seed, index, preset, pictures) for index in range(number)]
-    for done, _ in enumerate(_run(jobs, workers), start=1):
+    failures = []
+    outcomes = run_pieces(_write_one, jobs, name=_shown, workers=workers)
+    for done, (_, outcome) in enumerate(outcomes, start=1):
+        failures += [str(outcome)] if isinstance(outcome, BonescanError) else []
         report(done, number)
+    if failures:
+        return [*failures, _incomplete(folder, len(failures), number)]
     rows = [row for index in range(number) for row in _rows(folder, index)]
     _write_text(folder / "cohort.csv", _csv(rows))
+    return []
 
 
-def _run(jobs: list[tuple[Path, int, int, Preset, bool]], workers: int) -> Iterator[int]:
-    if workers <= 1:
-        for job in jobs:
-            write_patient(*job)
-            yield job[2]
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        running = {pool.submit(write_patient, *job): job[2] for job in jobs}
-        for future in as_completed(running):
-            future.result()
-            yield running[future]
+def _write_one(job: _Job) -> None:
+    write_patient(*job)
+
+
+def _shown(job: _Job) -> str:
+    folder, _, index, *_ = job
+    return f"{folder}: simulated patient {index + 1}"
+
+
+def _incomplete(folder: Path, missing: int, number: int) -> str:
+    return (
+        f"{folder / 'cohort.csv'}: not written, {missing} of {number} patients are missing; "
+        "start the same command again to go on"
+    )
 
 
 def write_patient(
