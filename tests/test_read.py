@@ -23,6 +23,7 @@ OUTPUTS = {
     "anterior_counts.png",
     "posterior_counts.png",
     "report.html",
+    "report.pdf",
     "result.json",
 }
 

@@ -392,7 +392,11 @@ class BoneScanIndex:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a reading: version, model name, model sha256, and the settings that matter."""
+    """What made a reading: version, model name, model sha256, and the settings that matter.
+
+    ``training``, ``intended_use`` and ``limits`` are what the model's card says of it; empty where
+    a reading was stored without them.
+    """
 
     bonescan_version: str
     model_name: str
@@ -400,6 +404,9 @@ class Provenance:
     model_sha256: str
     settings: dict[str, Any] = field(default_factory=dict)
     made_at: str = ""
+    training: str = ""
+    intended_use: str = ""
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

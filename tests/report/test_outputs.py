@@ -30,6 +30,7 @@ NAMES = {
     "overlay.png",
     "lesions.csv",
     "report.html",
+    "report.pdf",
     "result.json",
 }
 
@@ -137,7 +138,7 @@ def test_page_has_flags_first_and_nothing_outside_the_file(
     flag = Flag("view-guessed", "the first frame is taken as <anterior>", "error")
     write_outputs(plain_scan, replace(reading, flags=(flag, *reading.flags)), tmp_path)
     page = (tmp_path / "report.html").read_text()
-    assert page.index("The first frame is taken as &lt;anterior&gt;.") < page.index("<table>")
+    assert page.index("The first frame is taken as &lt;anterior&gt;.") < page.index("<table")
     assert page.count(RESEARCH_USE) >= 2
     references = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert all(ref.startswith(("data:", "#")) for ref in references)

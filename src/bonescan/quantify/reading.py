@@ -140,6 +140,9 @@ def assemble_reading(
                 "threshold_chosen_on": card.threshold.chosen_on,
             },
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            training=card.training.description,
+            intended_use=card.intended_use,
+            limits=card.limits,
         ),
     )
 

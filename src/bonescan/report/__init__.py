@@ -2,5 +2,6 @@
 
 from bonescan.report.origin import note_missing_objects
 from bonescan.report.outputs import remove_leftovers, write_outputs
+from bonescan.report.pdf import write_pdf
 
-__all__ = ["note_missing_objects", "remove_leftovers", "write_outputs"]
+__all__ = ["note_missing_objects", "remove_leftovers", "write_outputs", "write_pdf"]

@@ -116,7 +116,12 @@ def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
 
 
 def place_tags(
-    lesions: Sequence[Lesion], top: int, left: int, shape: tuple[int, int]
+    lesions: Sequence[Lesion],
+    top: int,
+    left: int,
+    shape: tuple[int, int],
+    *,
+    pitch: float = NUMBER_PITCH,
 ) -> tuple[NumberTag, ...]:
     """Put the numbers of marks into the two margins, in order, without overlap.
 
@@ -126,12 +131,14 @@ def place_tags(
         In view pixels.
     top, left, shape
         The cut-out: its corner in the view, its (rows, columns).
+    pitch : float
+        Smallest distance of two numbers, in pixels of the view.
 
     Returns
     -------
     tuple of NumberTag
         A mark left of the cut-out's middle has its number in the left margin. The numbers keep
-        the marks' order from top to bottom and stand at least ``NUMBER_PITCH`` apart, or as far
+        the marks' order from top to bottom and stand at least ``pitch`` apart, or as far
         as the height allows.
     """
     tags: list[NumberTag] = []
@@ -140,7 +147,7 @@ def place_tags(
             lesion for lesion in lesions if (lesion.centroid[1] - left < shape[1] / 2) == on_left
         ]
         own.sort(key=lambda lesion: lesion.centroid[0])
-        rows = spread([lesion.centroid[0] - top for lesion in own], shape[0])
+        rows = spread([lesion.centroid[0] - top for lesion in own], shape[0], pitch)
         for lesion, row in zip(own, rows, strict=True):
             edge = lesion.box[1] if on_left else lesion.box[3]
             anchor = (lesion.centroid[0] - top, float(edge - left))
@@ -148,11 +155,11 @@ def place_tags(
     return tuple(tags)
 
 
-def spread(wanted: Sequence[float], length: float) -> list[float]:
+def spread(wanted: Sequence[float], length: float, pitch: float = NUMBER_PITCH) -> list[float]:
     """Move sorted positions apart to one pitch, inside [0, length], as little as need be."""
     if not wanted:
         return []
-    pitch = min(NUMBER_PITCH, length / len(wanted))
+    pitch = min(pitch, length / len(wanted))
     placed: list[float] = []
     for position in wanted:
         least = placed[-1] + pitch if placed else pitch / 2

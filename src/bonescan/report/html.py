@@ -13,7 +13,8 @@ from PIL import Image
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
 from bonescan.report.display import Panel
-from bonescan.scan import VIEW_NAMES, Reading, Scan
+from bonescan.report.sheet import Sheet
+from bonescan.scan import Reading, Scan
 
 #: Room for numbers left and right of a view, and for L, R, ANT and a scale bar above and below.
 MARGIN, HEAD, FOOT = 24, 22, 22
@@ -53,15 +54,15 @@ class Picture:
     marked_text: str
 
 
-def render_report(scan: Scan, reading: Reading, panels: tuple[Panel, ...]) -> str:
+def render_report(sheet: Sheet, scan: Scan, reading: Reading) -> str:
     """Return the report as one self-contained HTML page.
 
     Parameters
     ----------
+    sheet : Sheet
+        What it says, from `bonescan.report.sheet.compose`.
     scan, reading : Scan, Reading
         The study and what was read off it.
-    panels : tuple of Panel
-        From `bonescan.report.display.lay_out`.
 
     Returns
     -------
@@ -69,18 +70,12 @@ def render_report(scan: Scan, reading: Reading, panels: tuple[Panel, ...]) -> st
         HTML with style and pictures inside; no script and no link to anything.
     """
     return _template().render(
-        scan=scan,
-        reading=reading,
-        facts=_facts(scan),
-        summary=texts.summary(reading),
-        pictures=[_picture(panel, reading) for panel in panels],
-        captions=[texts.view_caption(scan, name) for name in VIEW_NAMES],
-        windows=[_window(panel) for panel in panels],
-        unit=texts.unit(scan),
+        sheet=sheet,
+        study=scan.study,
+        pictures=[_picture(panel, reading) for panel in sheet.panels],
         texts=texts,
         margin=MARGIN,
         head=HEAD,
-        bar_label=f"{SCALE_BAR_MM / 10:g} cm",
     )
 
 
@@ -94,48 +89,6 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.j2")
-
-
-def _facts(scan: Scan) -> list[tuple[str, str]]:
-    """Return what is known of patient, study and acquisition, as (name, value)."""
-    who, how = scan.identity, scan.acquisition
-    camera = " ".join(part for part in (how.manufacturer, how.camera) if part)
-    found = [
-        ("Patient", who.patient_name.replace("^", " ").strip()),
-        ("Patient ID", who.patient_id),
-        ("Born", _date(who.birth_date)),
-        ("Sex", who.sex),
-        ("Study", scan.study),
-        ("Study date", _date(how.study_date or "")),
-        ("Accession", who.accession_number),
-        ("Tracer", (how.tracer or "").replace("^", "")),
-        ("Camera", camera),
-        ("Collimator", how.collimator or ""),
-        ("Scan speed", "" if how.velocity_mm_s is None else f"{how.velocity_mm_s:.2f} mm/s"),
-        ("Duration", "" if how.duration_s is None else f"{how.duration_s:.0f} s a view"),
-        ("Counts", _counts(scan)),
-    ]
-    return [(name, value) for name, value in found if value]
-
-
-def _counts(scan: Scan) -> str:
-    if not scan.acquisition.true_counts:
-        return "not known (grey values of a picture)"
-    return ", ".join(
-        f"{texts.VIEW_LABEL[view.name]} {float(view.counts.sum()) / 1e6:.2f} M"
-        for view in scan.views
-    )
-
-
-def _date(raw: str) -> str:
-    """Turn a DICOM date into ISO form; anything else stays as it is."""
-    if len(raw) == 8 and raw.isdigit():
-        return f"{raw[:4]}-{raw[4:6]}-{raw[6:]}"
-    return raw
-
-
-def _window(panel: Panel) -> str:
-    return f"{texts.VIEW_LABEL[panel.name]} white 0, black {panel.black:.3g}"
 
 
 def _picture(panel: Panel, reading: Reading) -> Picture:
@@ -180,10 +133,7 @@ def _marks(panel: Panel) -> list[Mark]:
                 text_x=start - 2 if tag.left else start + 2,
                 text_y=HEAD + tag.row,
                 anchor="end" if tag.left else "start",
-                tooltip=(
-                    f"{texts.mark_name(lesion)}: {texts.place(lesion)}, {texts.area(lesion)}, "
-                    f"probability {lesion.probability:.2f}"
-                ),
+                tooltip=texts.tooltip(lesion),
             )
         )
     return marks

@@ -19,10 +19,13 @@ from bonescan.report.display import lay_out
 from bonescan.report.figure import draw_overlay
 from bonescan.report.html import render_report
 from bonescan.report.objects import OBJECTS, write_objects
+from bonescan.report.pdf import render_pdf
 from bonescan.report.record import result_record, stored_counts
+from bonescan.report.sheet import compose
 from bonescan.scan import VIEW_NAMES, Reading, Scan
 
 RESULT, OVERLAY, TABLE, REPORT = "result.json", "overlay.png", "lesions.csv", "report.html"
+PDF = "report.pdf"
 
 COLUMNS = (
     "study",
@@ -70,8 +73,8 @@ def write_outputs(
     Returns
     -------
     tuple of Path
-        ``result.json``, ``overlay.png``, ``lesions.csv``, ``report.html``, a label mask for each
-        view that exists, and the DICOM objects where the source has a DICOM identity.
+        ``result.json``, ``overlay.png``, ``lesions.csv``, ``report.html``, ``report.pdf``, a label
+        mask for each view that exists, and the DICOM objects where the source has a DICOM identity.
 
     Raises
     ------
@@ -104,8 +107,10 @@ def _contents(scan: Scan, reading: Reading, seg_regions: bool) -> dict[str, byte
     overlay = draw_overlay(panels, scan.study)
     files[OVERLAY] = _png(overlay, compress_level=3)
     files[TABLE] = _bytes(_table(reading))
-    files[REPORT] = _bytes(render_report(scan, reading, panels))
-    files |= write_objects(scan, reading, overlay, regions=seg_regions)
+    sheet = compose(scan, reading, panels)
+    files[REPORT] = _bytes(render_report(sheet, scan, reading))
+    files[PDF] = render_pdf(sheet, study=scan.study, made_at=reading.provenance.made_at)
+    files |= write_objects(scan, reading, overlay, files[PDF], regions=seg_regions)
     record = result_record(scan, reading, panels, [*files, RESULT])
     files[RESULT] = (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
     return files

@@ -1,27 +1,56 @@
-"""Every sentence that the outputs say to a reader, in one place."""
+"""Every word that the report says to a reader, in one place: a translation is a file like this one.
+
+Flags are not here: their sentences come from the stage that raises them.
+"""
 
 from __future__ import annotations
 
 from bonescan import RESEARCH_USE as RESEARCH_USE
-from bonescan.quantify.position import UNKNOWN_LEVEL
-from bonescan.scan import Flag, Lesion, Reading, Scan, Severity, ViewName
+from bonescan.scan import REGIONS, Flag, Lesion, Provenance, Reading, Scan, Severity, ViewName
 
+LANGUAGE = "en"
+TITLE = "Whole-body bone scan"
+SUBTITLE = "Pre-diagnostic report"
 DRAFT = "Draft made by software. A physician has to check every mark against the scan."
 NOTHING_RULED_OUT = "That rules nothing out: see the flags, the limits of the model and the scan."
 LEVEL_NOTE = (
     "Level: height between the top of the head and the soles, compared with an average body. "
     "It names no bone. Side: from the midline of the body's outline."
 )
-MEASURE_NOTE = (
-    "Uptake: mean counts of the mark over the median counts of the body in that view. "
-    "Probability: mean of the most probable tenth of the mark's pixels, as the model gives it."
+BODY_NOTE = "× body: mean counts of the mark over the median counts of the body in that view."
+REGION_NOTE = (
+    "Share: the mark's area over its region's area in that view. "
+    "× region: its mean counts over the region's median counts outside of marks."
 )
+MEASURE_NOTE = (
+    "× mirror: mean counts of the mark over those of the same place on the patient's other side. "
+    "Probability: mean of the most probable tenth of the mark's pixels, as the model gives it. "
+    "Match: the mark in the other view that shows the same place. "
+    "–: cannot be told."
+)
+NO_SPACING = "The source gives no pixel spacing: areas are in pixels, and nothing is in mm."
 WINDOW_NOTE = "99th percentile of the body in that view, at most eight times its median"
 NOT_READ = "not read below"
+SCALE_BAR = "10 cm"
 SCORE_NOTE = "Highest mean probability of any 3 x 3 pixels in either view; no calibrated risk."
 
 VIEW_LABEL: dict[ViewName, str] = {"anterior": "ANT", "posterior": "POST"}
 SEVERITY_LABEL = {"error": "Error", "warning": "Warning", "info": "Note"}
+SIDE_LABEL = {"R": "right", "L": "left"}
+REGION_LABEL = {name: name.replace("_", " ") for name in REGIONS}
+
+FLAGS = "Flags"
+MARKED, PLAIN = "marked", "plain"
+MARKS, INDEX, MODEL, NOTES = "Marks", "Bone scan index", "What the model is and is not", "Notes"
+CONTINUED = "continued"
+COLUMN_MARK, COLUMN_REGION, COLUMN_LEVEL, COLUMN_SIDE = "Mark", "Region", "Level", "Side"
+COLUMN_AREA, COLUMN_SHARE, COLUMN_MATCH = "Area", "Share", "Match"
+COLUMN_REGION_RATIO, COLUMN_MIRROR, COLUMN_BODY_RATIO = "× region", "× mirror", "× body"
+COLUMN_PROBABILITY = "Probability"
+INDEX_COLUMNS = ("Region", "Weight %", "ANT", "POST", "Index %")
+WHOLE_SKELETON, VISIBLE_SKELETON = "Whole skeleton", "Visible skeleton"
+NONE = "–"
+NOT_GIVEN = "not given"
 
 
 def summary(reading: Reading) -> str:
@@ -62,13 +91,168 @@ def area(lesion: Lesion) -> str:
 
 def place(lesion: Lesion) -> str:
     """Return a lesion's level and side, for instance ``chest level, left``."""
-    side = {"R": "right", "L": "left"}.get(lesion.side, lesion.side)
-    return f"{lesion.region}, {side}"
+    side = SIDE_LABEL.get(lesion.side, lesion.side)
+    return f"{region_name(lesion.region)}, {side}"
+
+
+def region_name(region: str) -> str:
+    """Return a skeletal region, or a level of the body, as one writes it."""
+    return REGION_LABEL.get(region, region)
 
 
 def level(lesion: Lesion) -> str:
     """Return a lesion's level under a heading that says that it is one: ``chest``."""
-    return lesion.region.removesuffix(" level").removeprefix("level ")
+    return region_name(lesion.region).removesuffix(" level").removeprefix("level ")
+
+
+def match_name(lesion: Lesion) -> str:
+    """Name the same lesion's mark in the other view, for instance ``POST 2``."""
+    other: ViewName = "posterior" if lesion.view == "anterior" else "anterior"
+    return NONE if lesion.match is None else f"{VIEW_LABEL[other]} {lesion.match}"
+
+
+def tooltip(lesion: Lesion) -> str:
+    """Describe a mark in a line, where the pointer rests on it."""
+    probability = f"probability {lesion.probability:.2f}"
+    return f"{mark_name(lesion)}: {place(lesion)}, {area(lesion)}, {probability}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share in [0, 1] in percent: ``0.4 %``, ``12 %``."""
+    if share is None:
+        return NONE
+    return f"{100 * share:.1f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
+
+
+def times(ratio: float | None) -> str:
+    """Return a ratio with one decimal."""
+    return NONE if ratio is None else f"{ratio:.1f}"
+
+
+def index_value(value: float | None) -> str:
+    """Return an index in percent with two decimals."""
+    return NOT_GIVEN if value is None else f"{value:.2f}"
+
+
+def highest(scan: Scan) -> str:
+    """Head the column of a mark's highest pixel."""
+    return f"Highest {unit(scan)}"
+
+
+def mean(scan: Scan) -> str:
+    """Head the column of a mark's mean."""
+    return f"Mean {unit(scan)}"
+
+
+def facts(scan: Scan) -> tuple[tuple[str, str], ...]:
+    """Return what is known of patient, study and acquisition, as (name, value)."""
+    who, how = scan.identity, scan.acquisition
+    found = (
+        ("Patient", who.patient_name.replace("^", " ").strip()),
+        ("Patient ID", who.patient_id),
+        ("Born", _date(who.birth_date)),
+        ("Sex", who.sex),
+        ("Study", scan.study),
+        ("Study date", _date(how.study_date or "")),
+        ("Accession", who.accession_number),
+        ("Tracer", (how.tracer or "").replace("^", "")),
+        ("Camera", " ".join(part for part in (how.manufacturer, how.camera) if part)),
+        ("Collimator", how.collimator or ""),
+        ("Scan speed", "" if how.velocity_mm_s is None else f"{how.velocity_mm_s:.2f} mm/s"),
+        ("Duration", "" if how.duration_s is None else f"{how.duration_s:.0f} s a view"),
+        ("Counts", _counts(scan)),
+    )
+    return tuple((name, value) for name, value in found if value)
+
+
+def _counts(scan: Scan) -> str:
+    if not scan.acquisition.true_counts:
+        return "not known (grey values of a picture)"
+    return ", ".join(
+        f"{VIEW_LABEL[view.name]} {float(view.counts.sum()) / 1e6:.2f} M" for view in scan.views
+    )
+
+
+def _date(raw: str) -> str:
+    """Turn a DICOM date into ISO form; anything else stays as it is."""
+    if len(raw) == 8 and raw.isdigit():
+        return f"{raw[:4]}-{raw[4:6]}-{raw[6:]}"
+    return raw
+
+
+def figures(reading: Reading) -> tuple[tuple[str, str], ...]:
+    """Return the few numbers that head a report, as (name, value)."""
+    by_view = " + ".join(
+        f"{sum(lesion.view == view.view for lesion in reading.lesions)} {VIEW_LABEL[view.view]}"
+        for view in reading.views
+    )
+    found = [(MARKS, f"{len(reading.lesions)} ({by_view})")]
+    index = reading.index
+    if index is None or index.whole is None:
+        found.append((INDEX, NOT_GIVEN))
+    else:
+        found.append((INDEX, f"{index.whole:.2f} ± {index.band:g} %"))
+    if index is not None and index.visible is not None:
+        found.append((VISIBLE_SKELETON, f"{index.visible:.2f} %"))
+    found.append(("Patient score", f"{reading.patient_score:.3f}"))
+    return tuple(found)
+
+
+def index_note(reading: Reading) -> str:
+    """Tell what the index is made of, or why there is none."""
+    index = reading.index
+    if index is None:
+        return "No bone scan index is given: the model names no bones."
+    if index.refused:
+        reasons = " ".join(sentence(reason) for reason in index.refused)
+        return f"No bone scan index is given. {reasons}"
+    return (
+        f"Share of the skeleton's mass that marks involve. Views fused by {index.fusion}; weights "
+        f"{index.weights}. ANT, POST: involved share of a region. Repeat scans of one patient "
+        f"differ within ± {index.band:g}."
+    )
+
+
+def score(reading: Reading) -> str:
+    """Say the patient's score and what it is."""
+    return f"Patient score {reading.patient_score:.3f}: {SCORE_NOTE[0].lower()}{SCORE_NOTE[1:]}"
+
+
+def window(name: ViewName, black: float) -> str:
+    """Tell which value of a view is shown black."""
+    return f"{VIEW_LABEL[name]} white 0, black {black:.3g}"
+
+
+def picture_note(unit: str, windows: str) -> str:
+    """Tell how the pictures are shown."""
+    return (
+        f"Inverse grey, linear, in {unit}: {windows} ({WINDOW_NOTE}). "
+        "The posterior view is as seen from behind."
+    )
+
+
+def model_is(made_by: Provenance) -> tuple[str, ...]:
+    """Say what the model is and is not."""
+    said = [f"{made_by.model_name} {made_by.model_version} proposes; a physician decides."]
+    if made_by.training:
+        said.append(f"It has learned from: {made_by.training}.")
+    if made_by.intended_use:
+        said.append(sentence(made_by.intended_use))
+    return (*said, *(sentence(limit) for limit in made_by.limits))
+
+
+def made_by(provenance: Provenance) -> str:
+    """Say what made a report, and when."""
+    return (
+        f"Made {provenance.made_at} by bonescan {provenance.bonescan_version}, model "
+        f"{provenance.model_name} {provenance.model_version}, "
+        f"SHA-256 {provenance.model_sha256}. Settings and all figures: result.json."
+    )
+
+
+def page_number(page: int, pages: int) -> str:
+    """Number a page."""
+    return f"page {page} of {pages}"
 
 
 def unit(scan: Scan) -> str:
@@ -99,9 +283,7 @@ def picture_text(reading: Reading, name: ViewName, *, marked: bool) -> str:
     if not lesions:
         return f"The {name} view; nothing is marked."
     listed = "; ".join(
-        f"{lesion.number}: {'level unknown' if lesion.region == UNKNOWN_LEVEL else lesion.region}, "
-        f"{lesion.side}"
-        for lesion in lesions
+        f"{lesion.number}: {region_name(lesion.region)}, {lesion.side}" for lesion in lesions
     )
     return f"The {name} view with {len(lesions)} outlined marks. {listed}."
 
