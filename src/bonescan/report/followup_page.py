@@ -129,7 +129,8 @@ def _picture(followup: FollowUp, number: int, panel: Panel) -> Picture:
     rows, columns = panel.shape
     buffer = io.BytesIO()
     Image.fromarray(panel.grey).save(buffer, "PNG")
-    label = f"{texts.VIEW_LABEL[panel.name]} {followup_texts.visit_label(followup.visits[number], number)}"
+    visit = followup_texts.visit_label(followup.visits[number], number)
+    label = f"{texts.VIEW_LABEL[panel.name]} {visit}"
     outlines = tuple(_outlines(followup, number, panel))
     return Picture(
         label=label,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -73,7 +74,7 @@ def _draw_findings(axis: Any, followup: FollowUp, places: list[Any]) -> None:
     seen = [sum(f.seen_at(v) for f in followup.findings) for v in numbers]
     new = [sum(f.statuses[v] == "new" for f in followup.findings) for v in numbers]
     known = [all_ - fresh for all_, fresh in zip(seen, new, strict=True)]
-    width = 0.5 * min((b - a for a, b in zip(places, places[1:], strict=False)), default=1)
+    width = 0.5 * min((b - a for a, b in pairwise(places)), default=1)
     axis.bar(places, known, width, color=COLOUR["unchanged"], label="known")
     axis.bar(places, new, width, bottom=known, color=COLOUR["new"], label="new")
     for place, count, fresh in zip(places, seen, new, strict=True):
