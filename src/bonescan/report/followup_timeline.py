@@ -6,9 +6,6 @@ import io
 from itertools import pairwise
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from bonescan import RESEARCH_USE
 from bonescan.quantify.followup import FollowUp
 from bonescan.report.followup_texts import COLOUR, visit_label
@@ -19,6 +16,9 @@ DOTS_PER_INCH = 130
 
 def draw_timeline(followup: FollowUp) -> bytes:
     """Return the plot as PNG; the index has a panel of its own where any scan has one."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
     visits = followup.visits
     days = [visit.day for visit in visits]
     dated = [day for day in days if day is not None]
