@@ -51,7 +51,7 @@ def test_scans_are_read_then_compared(
         "unchanged",
     }
     assert {flag["code"] for flag in record["flags"]} == {"patient-unknown", "date-missing"}
-    rows = list(csv.DictReader((out / "compare.csv").open()))
+    rows = list(csv.DictReader((out / "compare.csv").read_text().splitlines()))
     assert {row["status"] for row in rows} == {"baseline", "unchanged"}
     page = (out / "compare.html").read_text()
     assert 'src="http' not in page
