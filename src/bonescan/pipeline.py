@@ -123,6 +123,6 @@ def _visit(path: Path, number: int, package: Package, out: Path) -> Visit:
             )
         study = replace(found.studies[0], name=f"{number}-{found.studies[0].name}")
         scan = load_study(study)
-        reading = read_scan(scan, Engine(package))
+        reading = note_missing_objects(scan, read_scan(scan, Engine(package)))
         write_outputs(scan, reading, out / study.name)
     return Visit(scan, reading)
