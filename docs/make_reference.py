@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-VERBS = ("read", "inspect", "simulate", "prepare", "train", "evaluate", "show", "export")
+VERBS = ("read", "inspect", "compare", "simulate", "prepare", "train", "evaluate", "show", "export")
 PAGE = Path(__file__).with_name("reference-cli.md")
 
 

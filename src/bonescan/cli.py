@@ -173,6 +173,36 @@ def inspect(
     raise typer.Exit(1 if failures else 0)
 
 
+@app.command()
+def compare(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="EARLIER LATER [MORE]...",
+            help="Result folders of `bonescan read`, or scans, in the order of time.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the comparison.")],
+    model: Annotated[
+        Path | None, typer.Option(help="Model package for scans; the shipped one without it.")
+    ] = None,
+    different_patients: Annotated[
+        bool,
+        typer.Option("--different-patients", help="Compare although the identities differ."),
+    ] = False,
+) -> None:
+    """Follow up one patient: lesions new, gone, grown or faded, and the change of the index."""
+    from bonescan import pipeline
+    from bonescan.console import print_followup
+    from bonescan.package import Package
+    from bonescan.predict import SHIPPED_MODEL
+
+    _check_folder(out)
+    package = Package.load(model or SHIPPED_MODEL)
+    print_followup(pipeline.compare(paths, package, out, different_patients=different_patients))
+    print(f"page: {out / 'compare.html'}\n{RESEARCH_USE}")
+
+
 # --- training data ------------------------------------------------------------------------------
 
 

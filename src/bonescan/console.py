@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bonescan.quantify.followup import FollowUp
     from bonescan.scan import BoneScanIndex, Reading
 
 #: Takes what is done and the total.
@@ -81,6 +82,19 @@ def _index_line(index: BoneScanIndex) -> str:
     if index.whole is None:
         return f"bone scan index: not given{visible} ({rule})"
     return f"bone scan index: {index.whole:.2f} % (+/- {index.band:g}){visible} ({rule})"
+
+
+def print_followup(followup: FollowUp) -> None:
+    """Print what changed from scan to scan, the rule of new lesions, and the flags."""
+    from bonescan.report import followup_texts as says
+
+    print(says.summary(followup))
+    for step in followup.steps:
+        counts = ", ".join(f"{number} {status}" for status, number in step.counts.items())
+        print(f"scan {step.earlier + 1} to {step.later + 1}: {counts or 'no finding'}")
+    print(f"{says.VERDICT[followup.progression.verdict]}. {followup.progression.reason}")
+    for flag in followup.flags:
+        print(f"[{flag.severity}] {flag.code}: {flag.message}")
 
 
 def _count(reading: Reading, read_views: set[Any], view: str, zone: str | None) -> str:

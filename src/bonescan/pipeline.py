@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bonescan.errors import BonescanError, ProcessEnded
-from bonescan.ingest import Study, load_study
+from bonescan.errors import BadInput, BonescanError, ProcessEnded
+from bonescan.ingest import Study, find_studies, load_study
 from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.quantify import read_scan
+from bonescan.quantify.followup import FollowUp, Visit, compare_visits
 from bonescan.report import note_missing_objects, remove_leftovers, write_outputs
+from bonescan.report.followup import write_followup
+from bonescan.report.stored import is_result, load_results
 from bonescan.scan import Reading
 from bonescan.work import in_order, run_pieces
 
@@ -76,3 +80,49 @@ def _read_one(study: Study, *, package: Package, out: Path, threads: int | None)
 
 def _shown(study: Study) -> str:
     return str(study.origins[0])
+
+
+def compare(
+    paths: Sequence[Path], package: Package, out: Path, *, different_patients: bool = False
+) -> FollowUp:
+    """Compare scans of one patient and file what changed.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        In the order of time: result folders of `bonescan read`, or scans, which are read first and
+        filed under ``out``.
+    package : Package
+        Reads the scans.
+    out : Path
+        Receives ``compare.json``, ``compare.csv``, ``timeline.png`` and ``compare.html``.
+    different_patients : bool
+        Compare although the identities differ.
+
+    Raises
+    ------
+    BadInput
+        If a path holds no scan or several, or the scans cannot be compared; no comparison is
+        written then.
+    """
+    visits = [_visit(path, number, package, out) for number, path in enumerate(paths, start=1)]
+    followup = compare_visits(visits, different_patients=different_patients)
+    write_followup(followup, out)
+    return followup
+
+
+def _visit(path: Path, number: int, package: Package, out: Path) -> Visit:
+    if is_result(path):
+        return Visit(*load_results(path))
+    with find_studies([path]) as found:
+        if found.failures:
+            raise BadInput(found.failures[0].reason)
+        if len(found.studies) != 1:
+            raise BadInput(
+                f"{path}: holds {len(found.studies)} studies; name one study for each scan"
+            )
+        study = replace(found.studies[0], name=f"{number}-{found.studies[0].name}")
+        scan = load_study(study)
+        reading = note_missing_objects(scan, read_scan(scan, Engine(package)))
+        write_outputs(scan, reading, out / study.name)
+    return Visit(scan, reading)

@@ -185,6 +185,20 @@ def test_two_patients_are_refused_unless_told() -> None:
     assert [flag.code for flag in found.flags] == ["different-patients"]
 
 
+def test_another_birth_date_is_a_doubt_where_the_patient_id_agrees() -> None:
+    def born(own: Visit, day: str, patient: str) -> Visit:
+        identity = replace(own.scan.identity, birth_date=day, patient_id=patient)
+        return replace(own, scan=replace(own.scan, identity=identity))
+
+    one, two = visit("20200101", [A]), visit("20200401", [A])
+    found = compare_visits([born(one, "19500101", "P"), born(two, "19500102", "P")])
+    assert [(flag.code, flag.severity) for flag in found.flags] == [
+        ("different-patients", "warning")
+    ]
+    with pytest.raises(BadInput, match="Patient's Birth Date 19500102 differs"):
+        compare_visits([born(one, "19500101", ""), born(two, "19500102", "P")])
+
+
 def test_an_unnamed_patient_is_a_doubt() -> None:
     found = compare_visits([visit("20200101", [A]), visit("20200401", [A], patient="")])
     assert [flag.code for flag in found.flags] == ["patient-unknown"]

@@ -169,29 +169,35 @@ def compare_visits(
 def _identity_flags(visits: Sequence[Visit], different_patients: bool) -> list[Flag]:
     """Refuse scans of different patients; doubt scans that do not tell."""
     flags = []
-    for attribute, name in (("patient_id", "Patient ID"), ("birth_date", "Patient's Birth Date")):
-        values = [str(getattr(visit.scan.identity, attribute)).strip() for visit in visits]
-        told = {value: visit for value, visit in zip(values, visits, strict=True) if value}
-        if len(told) > 1:
-            (one, first), (two, second), *_ = told.items()
-            studies = f"{first.scan.study} and {second.scan.study}"
-            if not different_patients:
-                raise BadInput(
-                    f"{second.scan.study}: {name} {two} differs from {one} of "
-                    f"{first.scan.study}; give scans of one patient, or --different-patients"
-                )
-            flags.append(
-                Flag(
-                    "different-patients",
-                    f"{name} differs between {studies}: these may be different patients.",
-                    "error",
-                )
+    named = _told(visits, "patient_id")
+    born = _told(visits, "birth_date")
+    silent = [v.scan.study for v in visits if not v.scan.identity.patient_id.strip()]
+    for told, name in ((named, "Patient ID"), (born, "Patient's Birth Date")):
+        if len(told) < 2:
+            continue
+        (one, first), (two, second), *_ = told.items()
+        same = name != "Patient ID" and len(named) == 1 and not silent
+        if not (different_patients or same):
+            raise BadInput(
+                f"{second}: {name} {two} differs from {one} of {first}; "
+                "give scans of one patient, or --different-patients"
             )
-        if attribute == "patient_id" and "" in values:
-            silent = ", ".join(v.scan.study for v, x in zip(visits, values, strict=True) if not x)
-            message = f"No Patient ID in {silent}; that it is one patient was not checked."
-            flags.append(Flag("patient-unknown", message))
+        message = f"{name} differs between {first} and {second}: these may be different patients."
+        flags.append(Flag("different-patients", message, "warning" if same else "error"))
+    if silent:
+        message = f"No Patient ID in {', '.join(silent)}; that it is one patient was not checked."
+        flags.append(Flag("patient-unknown", message))
     return flags
+
+
+def _told(visits: Sequence[Visit], attribute: str) -> dict[str, str]:
+    """Return the values of an identity's attribute that are told, each with a study of it."""
+    found: dict[str, str] = {}
+    for visit in visits:
+        value = str(getattr(visit.scan.identity, attribute)).strip()
+        if value:
+            found.setdefault(value, visit.scan.study)
+    return found
 
 
 def _date_flags(visits: Sequence[Visit]) -> list[Flag]:
