@@ -118,6 +118,20 @@ class OtsuMask(Frozen):
     """Pixels around a metastasis that belong to no class but background (not in the paper)."""
 
 
+class MinedMask(Frozen):
+    """Non-metastatic class = what the binary baseline of the same fold marks, minus metastasis.
+
+    Section 3.4, negative mining: on a patient without metastasis all that it marks is false; on one
+    with metastasis what it marks outside the annotation. The run names its baseline in ``needs``.
+    """
+
+    kind: Literal["mined"] = "mined"
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Probability from which the baseline marks; 0.5 is its own rule."""
+    border_margin: int = Field(default=0, ge=0)
+    """As in `OtsuMask`."""
+
+
 class JointMask(Frozen):
     """Two label maps at once, for a reader that also knows bones (not in the paper).
 
@@ -129,7 +143,7 @@ class JointMask(Frozen):
     kind: Literal["joint"] = "joint"
 
 
-MaskSettings = Annotated[NoMask | OtsuMask | JointMask, Field(discriminator="kind")]
+MaskSettings = Annotated[NoMask | OtsuMask | MinedMask | JointMask, Field(discriminator="kind")]
 
 
 # --- networks and losses ------------------------------------------------------------------------
@@ -142,6 +156,11 @@ class DoubleUNetSettings(Frozen):
     width: float = Field(default=1.0, gt=0)
     gate: Literal["elementwise", "metastasis", "foreground"] = "elementwise"
     batch_norm_momentum: float = 0.01
+    metastasis_prior: float | None = Field(default=None, gt=0, lt=1)
+    """Odds of metastasis that both untrained heads start from, as `UNetSettings` has it.
+
+    None is the paper's recipe: even odds. Long runs at the paper's learning rate learn from there;
+    short ones with few steps tend to fall back to marking nothing."""
 
 
 class UNetSettings(Frozen):
@@ -295,7 +314,18 @@ class PackageInit(Frozen):
     path: Path
 
 
-InitSettings = Annotated[FreshInit | Vgg19Init | PackageInit, Field(discriminator="kind")]
+class TransferInit(Frozen):
+    """Weights of the same fold of another run, named as ``pretraining`` in ``needs``.
+
+    Only the weights come along: optimiser and learning rate start afresh (section 4).
+    """
+
+    kind: Literal["transfer"] = "transfer"
+
+
+InitSettings = Annotated[
+    FreshInit | Vgg19Init | PackageInit | TransferInit, Field(discriminator="kind")
+]
 
 
 # --- lesions ------------------------------------------------------------------------------------

@@ -1,14 +1,18 @@
 """Experiment files (TOML): runs as data, read into the settings tree.
 
 Precedence, lowest first: the defaults in `bonescan.config`, ``[base]``, ``[run.NAME]``, ``--set``.
+A run may name in ``needs`` other runs that come first, fold by fold: the baseline that negative
+mining asks, the pre-training that transfer starts from.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -16,23 +20,59 @@ from bonescan.config import Frozen, Settings
 from bonescan.errors import BadSettings
 
 T = TypeVar("T", bound=BaseModel)
+Role = Literal["baseline", "pretraining"]
+ROLES: tuple[Role, ...] = ("baseline", "pretraining")
+
+#: Sections of ``--set`` that go on to the experiments that are needed: a chain has one scale.
+SHARED_SECTIONS = ("canvas", "labels", "model", "optimiser", "augment", "training")
 
 
 class Printed(Frozen):
-    """Figures that a publication prints for a run, in percent."""
+    """Figures that a publication prints for a run, in percent.
+
+    ``folds`` are its (precision, sensitivity, F1) of each fold, where it prints them.
+    """
 
     precision: float
     sensitivity: float
     f1: float
+    folds: tuple[tuple[float, float, float], ...] = ()
+
+
+class Needs(Frozen):
+    """Runs whose same fold must be finished first.
+
+    Each is ``run`` (of the same file) or ``file.run`` (of ``file.toml`` beside it).
+    """
+
+    baseline: str | None = None
+    """A binary run on the same folds; its marks become the class of `MinedMask`."""
+    pretraining: str | None = None
+    """A run of the same network on other patients; its weights are what `TransferInit` takes."""
+
+
+class Needed(NamedTuple):
+    """A run that another one needs."""
+
+    role: Role
+    experiment: Experiment
+    run: str
 
 
 class Experiment(Frozen):
-    """An experiment file: one or more runs over the same folds."""
+    """An experiment file: one or more runs over the same folds.
+
+    ``compare`` names for a run those that its folds are compared with, as ``run`` or ``file.run``.
+    ``others`` are the experiments that this one needs, by name.
+    """
 
     title: str
     paper: str | None = None
     runs: dict[str, Settings]
     printed: dict[str, Printed] = Field(default_factory=dict)
+    needs: dict[str, Needs] = Field(default_factory=dict)
+    compare: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    others: dict[str, Experiment] = Field(default_factory=dict)
     source: Path
 
     @property
@@ -40,54 +80,194 @@ class Experiment(Frozen):
         """The file's stem, used as the folder of its runs."""
         return self.source.stem
 
+    def needed_by(self, run: str) -> tuple[Needed, ...]:
+        """Return what a run needs, without what that in turn needs."""
+        own = self.needs.get(run, Needs())
+        found = []
+        for role in ROLES:
+            reference = getattr(own, role)
+            if reference is not None:
+                name, needed_run = split_reference(reference, self.name)
+                other = self if name == self.name else self.others[name]
+                found.append(Needed(role, other, needed_run))
+        return tuple(found)
+
+    def digest(self, run: str) -> str:
+        """Return 10 hex digits that stand for a run's settings and those of all that it needs."""
+        own = self.runs[run].digest
+        needed = {item.role: item.experiment.digest(item.run) for item in self.needed_by(run)}
+        if not needed:
+            return own
+        text = json.dumps({"settings": own, **needed}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def split_reference(reference: str, own: str) -> tuple[str, str]:
+    """Return (experiment, run) of ``run`` or ``file.run``; ``own`` is the file that says it."""
+    name, _, run = reference.rpartition(".")
+    return name or own, run
+
 
 def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
-    """Read an experiment file and resolve every run's settings.
+    """Read an experiment file and resolve every run's settings, and the files that it needs.
 
     Parameters
     ----------
     path : Path
-        TOML with ``title``, optional ``paper``, ``[base]``, ``[run.NAME]``, ``[printed.NAME]``.
+        TOML with ``title``, optional ``paper``, ``[base]``, ``[run.NAME]``, ``[printed.NAME]`` and
+        ``[compare]``. ``needs`` stands in ``[base]`` or ``[run.NAME]``.
     overrides : iterable of str
         ``a.b=value`` with a TOML value (a bare word counts as text), applied to every run last.
+        Those of `SHARED_SECTIONS` are applied to the needed experiments as well.
 
     Raises
     ------
     BadSettings
         With the file, the key's path and what is wrong with it.
     """
+    return _load(path, tuple(overrides), ())
+
+
+def _load(path: Path, overrides: tuple[str, ...], asking: tuple[Path, ...]) -> Experiment:
+    if path.resolve() in asking:
+        raise BadSettings(f"{path}: needs itself by way of {asking[-1].name}; break the circle")
+    text = _read(path)
+    _check_tables(path, text)
+    unknown = set(text) - {"title", "paper", "base", "run", "printed", "compare"}
+    if unknown:
+        raise BadSettings(f"{path}: unknown key {sorted(unknown)[0]!r}; remove it")
+    trees = _run_trees(text, overrides)
+    needs = {
+        name: _validated(Needs, tree.pop("needs", {}), f"{path}: run {name}: needs")
+        for name, tree in trees.items()
+    }
+    printed = {
+        name: _validated(Printed, value, f"{path}: printed.{name}")
+        for name, value in text.get("printed", {}).items()
+    }
     try:
-        text = tomllib.loads(path.read_text(encoding="utf-8"))
+        experiment = Experiment(
+            title=text.get("title", path.stem),
+            paper=text.get("paper"),
+            runs={
+                name: _validated(Settings, tree, f"{path}: run {name}")
+                for name, tree in trees.items()
+            },
+            printed=printed,
+            needs={name: own for name, own in needs.items() if own != Needs()},
+            compare=text.get("compare", {}),
+            others=_load_others(path, needs, overrides, asking),
+            source=path,
+        )
+    except ValidationError as error:
+        raise BadSettings(
+            f'{path}: compare: {error.errors()[0]["msg"]}; write NAME = ["file.run"]'
+        ) from error
+    _check_needs(experiment)
+    return experiment
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadSettings(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise BadSettings(f"{path}: not a text file in UTF-8; name a TOML file") from error
     except tomllib.TOMLDecodeError as error:
         raise BadSettings(f"{path}: not valid TOML: {error}; correct it") from error
-    _check_tables(path, text)
-    unknown = set(text) - {"title", "paper", "base", "run", "printed"}
-    if unknown:
-        raise BadSettings(f"{path}: unknown key {sorted(unknown)[0]!r}; remove it")
-    base = text.get("base", {})
+
+
+def _run_trees(text: Mapping[str, Any], overrides: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return the merged tree of every run."""
     named: dict[str, Any] = text.get("run") or {"base": {}}
     changes = [_parse_override(item) for item in overrides]
-    runs = {}
+    trees = {}
     for name, own in named.items():
-        tree = _merge(base, own)
+        tree = _merge(text.get("base", {}), own)
         for change in changes:
             tree = _merge(tree, change)
-        runs[name] = _validated(Settings, tree, f"{path}: run {name}")
-    printed = {
-        name: _validated(Printed, value, f"{path}: printed.{name}")
-        for name, value in text.get("printed", {}).items()
+        trees[name] = tree
+    return trees
+
+
+def _load_others(
+    path: Path, needs: Mapping[str, Needs], overrides: tuple[str, ...], asking: tuple[Path, ...]
+) -> dict[str, Experiment]:
+    shared = tuple(item for item in overrides if item.strip().split(".")[0] in SHARED_SECTIONS)
+    references = [getattr(own, role) for own in needs.values() for role in ROLES]
+    names = {split_reference(item, path.stem)[0] for item in references if item is not None}
+    return {
+        name: _load(path.with_name(f"{name}.toml"), shared, (*asking, path.resolve()))
+        for name in sorted(names - {path.stem})
     }
-    return Experiment(
-        title=text.get("title", path.stem),
-        paper=text.get("paper"),
-        runs=runs,
-        printed=printed,
-        source=path,
-    )
+
+
+def _check_needs(experiment: Experiment) -> None:
+    """Refuse needs that do not exist, run in a circle, or do not fit the run that has them."""
+    for run, settings in experiment.runs.items():
+        where = f"{experiment.source}: run {run}"
+        own = experiment.needs.get(run, Needs())
+        _check_pair(where, "mask.kind = mined", settings.mask.kind == "mined", own, "baseline")
+        _check_pair(
+            where, "init.kind = transfer", settings.init.kind == "transfer", own, "pretraining"
+        )
+        _check_circle(experiment, run, ())
+        for item in experiment.needed_by(run):
+            reference = f"needs.{item.role} = {item.experiment.name}.{item.run}"
+            told = _misfit(item.role, settings, item.experiment.runs[item.run])
+            if told:
+                raise BadSettings(f"{where}: {reference}: {told}")
+
+
+def _check_pair(where: str, setting: str, wanted: bool, own: Needs, role: Role) -> None:
+    named = getattr(own, role) is not None
+    if wanted and not named:
+        raise BadSettings(
+            f'{where}: {setting} but no {role} is named; add needs.{role} = "file.run"'
+        )
+    if named and not wanted:
+        raise BadSettings(f"{where}: needs.{role} is there without {setting}; remove one of them")
+
+
+def _check_circle(experiment: Experiment, run: str, asking: tuple[str, ...]) -> None:
+    if run in asking:
+        raise BadSettings(f"{experiment.source}: run {run}: needs itself; break the circle")
+    for role in ROLES:
+        reference = getattr(experiment.needs.get(run, Needs()), role)
+        if reference is None:
+            continue
+        name, needed = split_reference(reference, experiment.name)
+        other = experiment if name == experiment.name else experiment.others[name]
+        if needed not in other.runs:
+            raise BadSettings(
+                f"{experiment.source}: run {run}: needs.{role} = {reference}: "
+                f"{other.source} has {', '.join(other.runs)}"
+            )
+        if other is experiment:
+            _check_circle(experiment, needed, (*asking, run))
+
+
+def _misfit(role: Role, own: Settings, other: Settings) -> str | None:
+    """Tell why a run cannot serve another one, or None if it can."""
+    pairs: dict[str, tuple[object, object]] = {
+        "canvas": (own.canvas, other.canvas),
+        "training.folds": (own.training.folds, other.training.folds),
+    }
+    if role == "baseline":
+        if other.mask.kind != "none":
+            return "is not binary; name a run with mask.kind = none"
+        pairs["data.positives"] = (own.data.positives, other.data.positives)
+        pairs["training.seed"] = (own.training.seed, other.training.seed)
+        why = "so its folds would hold other patients"
+    else:
+        pairs["model"] = (own.model, other.model)
+        pairs["classes"] = (own.classes, other.classes)
+        why = "so its weights would not fit"
+    for key, (one, two) in pairs.items():
+        if one != two:
+            return f"has another {key}, {why}; make them equal"
+    return None
 
 
 def _check_tables(path: Path, text: Mapping[str, Any]) -> None:
@@ -95,7 +275,7 @@ def _check_tables(path: Path, text: Mapping[str, Any]) -> None:
     for key in ("title", "paper"):
         if not isinstance(text.get(key, ""), str):
             raise BadSettings(f'{path}: {key}: is no text; write {key} = "..."')
-    for key in ("base", "run", "printed"):
+    for key in ("base", "run", "printed", "compare"):
         if not isinstance(text.get(key, {}), Mapping):
             raise BadSettings(f"{path}: {key}: is no table; write [{key}...]")
     for key in ("run", "printed"):

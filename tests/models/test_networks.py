@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from bonescan.config import ModelSettings, UNetSettings
+from bonescan.config import DoubleUNetSettings, ModelSettings, UNetSettings
 from bonescan.models import BUILDERS, build_model, probabilities
 from bonescan.runtime.quiet import import_openvino
 from bonescan.train.export import write_onnx
@@ -109,3 +109,19 @@ def test_untrained_unet_starts_from_rare_metastasis() -> None:
         logits = network(torch.zeros(1, 1, 32, 32))[-1]
     odds = (logits[:, -1:] - logits[:, :-1]).exp()
     assert torch.allclose(odds, torch.tensor(0.01), rtol=1e-3)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_double_unet_starts_from_rare_metastasis_only_if_asked(classes: int) -> None:
+    def odds(prior: float | None) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        settings = DoubleUNetSettings(width=0.125, metastasis_prior=prior)
+        with torch.no_grad():
+            outputs = build_model(settings, classes).eval()(torch.rand(1, 1, *SIZE))
+        if classes == 1:
+            return [logits.exp() for logits in outputs]
+        return [(logits[:, -1] - logits[:, 1]).exp() for logits in outputs]
+
+    for even, rare in zip(odds(None), odds(0.01), strict=True):
+        assert 0.1 < float(even.median()) < 10
+        assert 0.001 < float(rare.median()) < 0.1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lightning_fabric import Fabric
 
 from bonescan.config import PaperCanvas, Settings
 from bonescan.prepare import PreparedData
@@ -22,8 +23,13 @@ SIZE = 32
 CANVAS = PaperCanvas(reduce=16)
 
 
-def make_data(folder: Path, sets: dict[str, int], *, seed: int = 0) -> PreparedData:
-    """Write a prepared cohort of ``sets`` (D1 to D4: number of patients)."""
+def make_data(
+    folder: Path, sets: dict[str, int], *, seed: int = 0, same: dict[str, str] | None = None
+) -> PreparedData:
+    """Write a prepared cohort of ``sets`` (D1 to D4: number of patients).
+
+    ``same`` names studies whose patient is that of another study.
+    """
     rng = np.random.default_rng(seed)
     records = []
     for name, number in sets.items():
@@ -37,7 +43,10 @@ def make_data(folder: Path, sets: dict[str, int], *, seed: int = 0) -> PreparedD
                     metastasis[row : row + 4, column : column + 4] = True
             grey[metastasis] = 90
             grey = rng.poisson(grey).astype(np.float32)
-            record = _record(f"{name}-{index}", name, grey, metastasis)
+            study = f"{name}-{index}"
+            record = _record(study, name, grey, metastasis)
+            patient = f"patient-{(same or {}).get(study, study)}"
+            record = record.model_copy(update={"patient": patient})
             write_case(folder, record, grey, metastasis, {})
             records.append(record)
     write_index(folder, CANVAS, records, [])
@@ -98,6 +107,12 @@ def settings_of() -> Callable[..., Settings]:
 def data_of() -> Callable[..., PreparedData]:
     """Function that writes a tiny cohort; see `make_data`."""
     return make_data
+
+
+@pytest.fixture(scope="session")
+def cpu() -> Fabric:
+    """A Fabric on the CPU."""
+    return Fabric(accelerator="cpu", devices=1)
 
 
 @pytest.fixture(scope="session")

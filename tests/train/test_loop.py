@@ -20,10 +20,11 @@ from bonescan.config import NoMask, Settings
 from bonescan.errors import BadInput, BadSettings, BonescanError
 from bonescan.prepare import PreparedData
 from bonescan.train import checkpoints, loop
+from bonescan.train.chosen import chosen_network
 from bonescan.train.dataset import Batch, make_example
 from bonescan.train.folder import RunFolder
 from bonescan.train.loop import Progress, examples_of_epoch, keep_best, watch_for_collapse
-from bonescan.train.runs import chosen_network, train_fold
+from bonescan.train.runs import train_fold
 from bonescan.train.watch import Record, Silent
 
 SettingsOf = Callable[..., Settings]

@@ -20,8 +20,9 @@ from bonescan.train import run_experiment
 from bonescan.train.folder import RunFolder, locked
 from bonescan.train.folds import read_folds
 from bonescan.train.predictions import Predictions
-from bonescan.train.runs import train_fold, work_of
+from bonescan.train.runs import train_fold
 from bonescan.train.watch import Silent
+from bonescan.train.work import work_of
 
 SettingsOf = Callable[..., Settings]
 
@@ -105,12 +106,15 @@ def test_a_finished_fold_is_not_trained_again(
 
 
 def test_work_is_cut_into_equal_parts(experiment: Experiment) -> None:
-    everything = work_of(experiment, run=None, fold=None, shard=None)
+    def asked(**options: object) -> list[tuple[str, int]]:
+        return [(item.run, item.fold) for item in work_of(experiment, **options)]
+
+    everything = asked()
     assert everything == [(name, k) for name in ("dice", "focal") for k in range(3)]
-    shards = [work_of(experiment, run=None, fold=None, shard=f"{i}/4") for i in (1, 2, 3, 4)]
+    shards = [asked(shard=f"{i}/4") for i in (1, 2, 3, 4)]
     assert sorted(item for shard in shards for item in shard) == everything
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
-    assert work_of(experiment, run="focal", fold=2, shard=None) == [("focal", 2)]
+    assert asked(run="focal", fold=2) == [("focal", 2)]
 
 
 @pytest.mark.parametrize(
@@ -209,9 +213,9 @@ def test_a_folder_begun_with_other_data_or_settings_is_refused(
     folder = train(experiment.runs["dice"], tiny_data, tmp_path / "run")
     folder.done.unlink()
     other = data_of(tmp_path / "other", {"D1": 7, "D2": 2, "D4": 1}, seed=1)
-    with pytest.raises(BadInput, match="begun with other settings or other data"):
+    with pytest.raises(BadInput, match="begun with other settings, other data"):
         train(experiment.runs["dice"], other, tmp_path / "run")
-    with pytest.raises(BadInput, match="begun with other settings or other data"):
+    with pytest.raises(BadInput, match="begun with other settings, other data"):
         train(settings_of(training={"epochs": 3}), tiny_data, tmp_path / "run")
 
 

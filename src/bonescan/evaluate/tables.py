@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bonescan import RESEARCH_USE, __version__
 from bonescan.errors import BadInput
+from bonescan.evaluate.comparisons import arm_table, arms_of, difference_table
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
 from bonescan.evaluate.overlays import write_sheet
 from bonescan.evaluate.table import Cell, Table
@@ -29,7 +30,8 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
     out : Path
         Receives, for each experiment, the tables ``<name>_summary``, ``_lesions``, ``_comparisons``
         and ``_folds`` as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a picture of each
-        fold's test cases, ``<name>_<run>_fold<k>.png``, and ``about.json``.
+        fold's test cases, ``<name>_<run>_fold<k>.png``, and ``about.json``. With several
+        experiments also ``all_arms`` and ``all_differences``, see `bonescan.evaluate.comparisons`.
 
     Raises
     ------
@@ -37,6 +39,7 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
         If no fold of an experiment is finished, or a run folder is not whole.
     """
     shown_text = []
+    scored = []
     for experiment in experiments:
         folds = {name: finished_folds(experiment, runs, name) for name in experiment.runs}
         if not any(folds.values()):
@@ -50,12 +53,9 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
             "comparisons": comparison_table(experiment, folds),
             "folds": fold_table(experiment, folds),
         }
-        out.mkdir(parents=True, exist_ok=True)
+        scored.append((experiment, folds))
         for kind, table in tables.items():
-            stem = f"{experiment.name}_{kind}"
-            write_text(out / f"{stem}.csv", table.csv())
-            write_text(out / f"{stem}.md", f"{table.markdown()}\n{_footer()}\n")
-            write_text(out / f"{stem}.tex", f"% {_footer()}\n{table.latex()}")
+            _write_table(table, out / f"{experiment.name}_{kind}")
         write_text(out / f"{experiment.name}_cases.csv", case_table(experiment, folds).csv())
         _write_sheets(experiment, folds, runs, out)
         shown_text += [
@@ -64,8 +64,20 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
             if tables[kind].rows
         ]
         shown_text += _warnings(experiment, folds)
+    if len(scored) > 1:
+        arms = arms_of(scored)
+        for name, table in (("arms", arm_table(arms)), ("differences", difference_table(arms))):
+            _write_table(table, out / f"all_{name}")
+            shown_text += [table.markdown()] if table.rows else []
     write_text(out / "about.json", _about(experiments, runs))
     return "\n".join([*shown_text, _footer()])
+
+
+def _write_table(table: Table, stem: Path) -> None:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    write_text(stem.with_name(f"{stem.name}.csv"), table.csv())
+    write_text(stem.with_name(f"{stem.name}.md"), f"{table.markdown()}\n{_footer()}\n")
+    write_text(stem.with_name(f"{stem.name}.tex"), f"% {_footer()}\n{table.latex()}")
 
 
 Folds = dict[str, tuple[FoldScores, ...]]
@@ -320,7 +332,7 @@ def _about(experiments: Sequence[Experiment], runs: Path) -> str:
         "made_with": f"bonescan {__version__}",
         "runs": str(runs),
         "experiments": {
-            experiment.name: {name: run.digest for name, run in experiment.runs.items()}
+            experiment.name: {name: experiment.digest(name) for name in experiment.runs}
             for experiment in experiments
         },
     }

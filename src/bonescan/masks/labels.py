@@ -6,20 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from bonescan.config import NoMask, OtsuMask
+from bonescan.config import MinedMask, NoMask, OtsuMask
+from bonescan.masks.mining import mined_body
 from bonescan.masks.otsu import PLAUSIBLE_SHARE, otsu_body, present
 from bonescan.scan import METASTASIS, NON_METASTATIC, Flag, LabelMap
-
-#: How the body is found, by the ``kind`` of the mask settings.
-BODY_MASKS = {"otsu": otsu_body}
 
 
 def label_map(
     grey: NDArray[np.float32],
     metastasis: NDArray[np.bool_],
-    settings: OtsuMask | NoMask,
+    settings: OtsuMask | MinedMask | NoMask,
     *,
     reduce: int = 1,
+    mined: NDArray[np.float32] | None = None,
 ) -> LabelMap:
     """Give each canvas pixel its class.
 
@@ -29,27 +28,43 @@ def label_map(
         Canvas grey values in [0, 255].
     metastasis : (H, W) bool
         The annotation on the canvas.
-    settings : OtsuMask or NoMask
+    settings : OtsuMask, MinedMask or NoMask
         ``otsu``: background 0, non-metastatic body 1, metastasis 2, where the body is everything
         above the threshold that is not metastasis nor within ``border_margin`` pixels of one.
+        ``mined``: the same with all that the baseline marks in place of the body.
         ``none``: 1 is metastasis and 0 is not.
     reduce : int
         The canvas' reduction: smoothing and margin are given in pixels before it.
+    mined : (H, W) float32, optional
+        For ``mined``: the probability of metastasis by the baseline of the same fold, see
+        `bonescan.masks.mining.FoldMining`.
 
     Returns
     -------
     LabelMap
-        Flagged ``body-mask-implausible`` if body and metastasis together take less than 20 % or
-        more than 60 % of the canvas (of its half where a view is missing).
+        With ``otsu`` flagged ``body-mask-implausible`` if body and metastasis together take less
+        than 20 % or more than 60 % of the canvas (of its half where a view is missing).
+
+    Raises
+    ------
+    ValueError
+        With ``mined`` and without probabilities.
     """
     if settings.kind == "none":
         return LabelMap(metastasis.astype(np.uint8), ("not metastasis", "metastasis"))
-    body = BODY_MASKS[settings.kind](grey, settings, reduce=reduce)
+    if settings.kind == "mined":
+        if mined is None:
+            raise ValueError("a mined mask needs the probabilities of the fold's baseline")
+        body = mined_body(mined, settings)
+    else:
+        body = otsu_body(grey, settings, reduce=reduce)
     classes = np.where(
         body & ~_near(metastasis, settings.border_margin / reduce), NON_METASTATIC, 0
     )
     classes[metastasis] = METASTASIS
-    flag = _implausible(body | metastasis, present(grey))
+    flag = None
+    if settings.kind == "otsu":
+        flag = _implausible(body | metastasis, present(grey))
     return LabelMap(classes.astype(np.uint8), flags=(flag,) if flag else ())
 
 

@@ -72,7 +72,9 @@ class PairedDifference:
 
     The interval is Student's t on the differences, which takes the folds as independent. They share
     training patients, so the true interval is wider; `corrected_low` and `corrected_high` widen it
-    by the factor of Nadeau and Bengio for the share of test to training data.
+    by the factor of Nadeau and Bengio for the share of test to training data. ``corrected_p`` is
+    the two-sided p value of that corrected t, ``wilcoxon_p`` of Wilcoxon's signed ranks; 1 where no
+    fold differs.
     """
 
     pairs: int
@@ -82,6 +84,8 @@ class PairedDifference:
     corrected_low: float
     corrected_high: float
     a_higher: int
+    corrected_p: float
+    wilcoxon_p: float
     confidence: float = 0.95
 
 
@@ -122,5 +126,29 @@ def paired_difference(
         float(mean - corrected),
         float(mean + corrected),
         int((difference > 0).sum()),
+        _corrected_p(mean, spread, n, test_share),
+        float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0,
         confidence,
     )
+
+
+def _corrected_p(mean: float, spread: float, n: int, test_share: float) -> float:
+    if spread == 0:
+        return 1.0 if mean == 0 else 0.0
+    t = mean / (spread * np.sqrt(1 / n + test_share))
+    return float(2 * stats.t.sf(abs(t), n - 1))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Return p values adjusted for their number by Holm's step-down method, in the same order.
+
+    References
+    ----------
+    Holm, "A simple sequentially rejective multiple test procedure", *Scand. J. Statist.* 6, 1979.
+    """
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = least
+    return tuple(adjusted)

@@ -22,6 +22,7 @@ def _double_unet(settings: DoubleUNetSettings, classes: int) -> Network:
         width=settings.width,
         gate=settings.gate,
         momentum=settings.batch_norm_momentum,
+        metastasis_prior=settings.metastasis_prior,
     )
 
 

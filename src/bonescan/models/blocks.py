@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -56,6 +57,17 @@ def probabilities(logits: Tensor, groups: Sequence[int] = ()) -> Tensor:
 def upsampled(x: Tensor) -> Tensor:
     """Double H and W, bilinear, pixel edges aligned (``align_corners=False``)."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+@torch.no_grad()
+def start_rare(head: nn.Conv2d, odds: float) -> None:
+    """Set a head's bias so that its last class, metastasis, starts at these odds to each other.
+
+    After Lin et al., ICCV 2017, section 4.1.
+    """
+    assert head.bias is not None
+    head.bias.zero_()
+    head.bias[-1] = math.log(odds)
 
 
 class SqueezeExcite(nn.Module):

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bonescan.models.blocks import AtrousPyramid, ConvBlock, Network, probabilities, upsampled
+from bonescan.models.blocks import (
+    AtrousPyramid,
+    ConvBlock,
+    Network,
+    probabilities,
+    start_rare,
+    upsampled,
+)
 
 #: Filters and number of convolutions of each VGG19 block (Simonyan and Zisserman, ICLR 2015).
 VGG19 = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
@@ -114,6 +121,8 @@ class DoubleUNet(Network):
         has one probability, which all three settings use.
     momentum : float
         Of batch norm, in PyTorch's sense (weight of the new batch).
+    metastasis_prior : float, optional
+        Odds of metastasis that both untrained heads start from; None leaves them at even odds.
     """
 
     multiple = 16
@@ -125,6 +134,7 @@ class DoubleUNet(Network):
         width: float = 1.0,
         gate: Gate = "elementwise",
         momentum: float = 0.01,
+        metastasis_prior: float | None = None,
     ) -> None:
         super().__init__()
         if classes not in (1, 3):
@@ -146,6 +156,9 @@ class DoubleUNet(Network):
         )
         self.decoder2 = Decoder(pyramid, both_skips, width, momentum)
         self.head2 = nn.Conv2d(last, classes, 1)
+        if metastasis_prior is not None:
+            for head in (self.head1, self.head2):
+                start_rare(head, metastasis_prior)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of both outputs for ``x`` (N, 1, H, W) in [0, 1]."""

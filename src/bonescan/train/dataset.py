@@ -83,10 +83,13 @@ def part_cases(cases: Sequence[PreparedCase], fold: Fold, data: Data) -> Parts:
     )
 
 
-def make_example(case: PreparedCase, mask: MaskSettings) -> Example:
+def make_example(
+    case: PreparedCase, mask: MaskSettings, mined: NDArray[np.float32] | None = None
+) -> Example:
     """Read a case and give it its class indices by the mask settings.
 
-    A canvas reduced by r averages r x r pixels, each of its counts times the view's gain.
+    A canvas reduced by r averages r x r pixels, each of its counts times the view's gain. ``mined``
+    are the probabilities of the fold's baseline, for `MinedMask`.
     """
     grey, metastasis = case.grey, case.metastasis
     reduce = case.record.reduce
@@ -96,7 +99,7 @@ def make_example(case: PreparedCase, mask: MaskSettings) -> Example:
         patient=case.patient,
         set=case.set,
         grey=grey,
-        target=_target(case, grey, metastasis, mask),
+        target=_target(case, grey, metastasis, mask, mined),
         counts_per_grey=(anterior, posterior),
         has_metastasis=bool(metastasis.any()),
     )
@@ -107,9 +110,11 @@ def _target(
     grey: NDArray[np.float32],
     metastasis: NDArray[np.bool_],
     mask: MaskSettings,
+    mined: NDArray[np.float32] | None,
 ) -> NDArray[np.uint8]:
     if not isinstance(mask, JointMask):
-        return label_map(grey, metastasis, mask, reduce=case.record.reduce).classes
+        reduce = case.record.reduce
+        return label_map(grey, metastasis, mask, reduce=reduce, mined=mined).classes
     try:
         return joint_labels(metastasis, case.layer("truth_kinds"), case.layer("truth_regions"))
     except KeyError as error:
@@ -117,6 +122,11 @@ def _target(
             f"{case.path}: {error.args[0]}, which mask.kind = joint needs; prepare a simulated "
             "cohort or choose another mask"
         ) from error
+
+
+def plain_example(case: PreparedCase) -> Example:
+    """Read a case to predict it; its target is the annotation."""
+    return Example(case.study, case.patient, case.set, case.grey, case.metastasis.astype(np.uint8))
 
 
 @dataclass(frozen=True)

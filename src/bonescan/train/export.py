@@ -33,9 +33,9 @@ from bonescan.package import (
 )
 from bonescan.runtime import compile_network
 from bonescan.train.checkpoints import on_cpu
+from bonescan.train.chosen import chosen_network
 from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import STEPS, Predictions
-from bonescan.train.runs import chosen_network
 
 OPSET = 18
 #: Largest difference in probability between the exported network and the one it came from.

@@ -38,8 +38,8 @@ class RunFolder:
 
     @classmethod
     def of(cls, runs: Path, experiment: Experiment, run: str, fold: int) -> RunFolder:
-        """Return the place of a fold; the name carries the digest of the settings."""
-        digest = experiment.runs[run].digest
+        """Return the place of a fold; the name carries the digest of the run."""
+        digest = experiment.digest(run)
         return cls(runs / experiment.name / f"{run}-{digest}" / f"fold{fold}")
 
     @property

@@ -15,13 +15,31 @@ from bonescan.errors import BadInput
 
 @dataclass(frozen=True)
 class Fold:
-    """Patients of one fold's three parts; ``train_negatives`` are those that only ever train."""
+    """Patients of one fold's three parts; ``train_negatives`` are those that only ever train.
+
+    Raises
+    ------
+    BadInput
+        If a patient takes two parts, or one that only trains is held out.
+    """
 
     number: int
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
     train_negatives: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        parts = (self.train, self.validation, self.test, self.train_negatives)
+        seen: set[str] = set()
+        for part in parts:
+            twice = sorted(seen & set(part))
+            if twice:
+                raise BadInput(
+                    f"fold {self.number}: patient {twice[0]} takes two parts; "
+                    "a patient may take one only"
+                )
+            seen |= set(part)
 
     def part_of(self, patient: str) -> str | None:
         """Return ``train``, ``validation`` or ``test``, or None for a patient in no part."""
@@ -82,7 +100,7 @@ def read_folds(path: Path) -> tuple[Fold, ...]:
     try:
         items = json.loads(path.read_text(encoding="utf-8"))
         return tuple(_fold_from(item) for item in items)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, BadInput) as error:
         raise BadInput(f"{path}: is no list of folds ({error}); train again") from error
 
 

@@ -1,8 +1,9 @@
-"""Where a run's first weights come from: chance, a VGG19 file that the user holds, or a package."""
+"""Where a run's first weights come from: chance, a file that the user holds, or another run."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,15 +18,20 @@ from bonescan.package import Package
 from bonescan.train.checkpoints import load_checkpoint
 
 
-def initialise(network: Network, settings: InitSettings) -> None:
+def initialise(
+    network: Network, settings: InitSettings, transferred: Mapping[str, Tensor] | None = None
+) -> None:
     """Fill a freshly built network as the settings say; ``fresh`` leaves it as it is.
+
+    ``transferred`` are the weights for the init kind ``transfer``.
 
     Raises
     ------
     BadInput
         If the file cannot be read or its weights have other shapes.
     BadSettings
-        If VGG19 weights are given to a network without a VGG19 encoder.
+        If VGG19 weights are given to a network without a VGG19 encoder, or ``transfer`` is asked
+        for without weights.
     """
     if settings.kind == "package":
         load_package_weights(network, settings.path)
@@ -33,6 +39,13 @@ def initialise(network: Network, settings: InitSettings) -> None:
         if not isinstance(network, DoubleUNet):
             raise BadSettings("init.kind: vgg19 weights fit the model double_unet only")
         load_vgg19_weights(network, settings.path)
+    elif settings.kind == "transfer":
+        if transferred is None:
+            raise BadSettings(
+                "init.kind: transfer takes the weights of another run; "
+                'add needs.pretraining = "file.run"'
+            )
+        network.load_state_dict(transferred)
 
 
 def load_package_weights(network: Network, folder: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,10 +64,15 @@ class Progress:
 class Learner:
     """A network, its optimiser and the moving average of its weights, on one device."""
 
-    def __init__(self, settings: Settings, fabric: Fabric) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        fabric: Fabric,
+        transferred: Mapping[str, Tensor] | None = None,
+    ) -> None:
         torch.manual_seed(settings.training.seed)
         network = build_model(settings.model, len(settings.classes))
-        initialise(network, settings.init)
+        initialise(network, settings.init, transferred)
         self.fabric = fabric
         self.network = network
         self.decay = settings.training.average_decay
@@ -141,6 +146,7 @@ def fit(
     *,
     fabric: Fabric,
     watcher: Watcher,
+    transferred: Mapping[str, Tensor] | None = None,
 ) -> Learner:
     """Train until the last epoch, from the start or from the folder's checkpoint.
 
@@ -152,6 +158,8 @@ def fit(
         The fold's two parts, in a fixed order.
     folder : RunFolder
         Receives ``metrics.jsonl``, ``last.pt`` and ``best.pt`` after every epoch.
+    transferred : mapping of str to Tensor, optional
+        The weights to start from, for the init kind ``transfer``.
 
     Raises
     ------
@@ -160,7 +168,7 @@ def fit(
     BonescanError
         If the loss is no longer a finite number, or a checkpoint cannot be written or read.
     """
-    learner = Learner(settings, fabric)
+    learner = Learner(settings, fabric, transferred)
     _check_size(learner.network, train[0], settings)
     progress = learner.resume(folder.last) if folder.check_resumable() else Progress()
     write_metrics(folder, progress)

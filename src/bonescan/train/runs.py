@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,29 @@ from lightning_fabric import Fabric
 
 from bonescan import __version__
 from bonescan.config import Settings
-from bonescan.errors import BadInput, BadSettings
-from bonescan.experiment import Experiment
-from bonescan.models import Network, build_model, probabilities
+from bonescan.errors import BadInput
+from bonescan.experiment import Experiment, Role
+from bonescan.models import Network, probabilities
 from bonescan.prepare import PreparedCase, PreparedData
-from bonescan.train.checkpoints import load_checkpoint
+from bonescan.train.chosen import chosen_network
 from bonescan.train.dataset import (
-    Example,
     Parts,
-    make_example,
     part_cases,
     plain_batches,
+    plain_example,
 )
 from bonescan.train.folder import RunFolder, locked, write_text
 from bonescan.train.folds import Fold, folds_to_json, make_folds
 from bonescan.train.loop import fit, marked
+from bonescan.train.needs import (
+    examples_of,
+    fingerprints,
+    held_out_parts,
+    transferred_weights,
+)
 from bonescan.train.predictions import STEPS, Predictions
 from bonescan.train.watch import Silent, Watcher, bars
+from bonescan.train.work import FoldRun, in_order, work_of
 
 
 def run_experiment(
@@ -47,6 +53,8 @@ def run_experiment(
     accelerator: str = "auto",
 ) -> tuple[RunFolder, ...]:
     """Train what is left to do of an experiment, and return the folders of all that was asked for.
+
+    What its runs need of other runs is trained before, fold by fold.
 
     Parameters
     ----------
@@ -76,54 +84,27 @@ def run_experiment(
     prepared = PreparedData.load(data)  # before any bar is shown, so that an error stands alone
     if watcher is None:
         with bars() as watcher:
-            return _train_all(experiment, work, prepared, runs, watcher, accelerator)
-    return _train_all(experiment, work, prepared, runs, watcher, accelerator)
-
-
-def work_of(
-    experiment: Experiment, *, run: str | None, fold: int | None, shard: str | None
-) -> list[tuple[str, int]]:
-    """Return the (run, fold) pairs that are asked for."""
-    if run is not None and run not in experiment.runs:
-        raise BadSettings(f"--run {run}: {experiment.source} has {', '.join(experiment.runs)}")
-    work = []
-    for name, settings in experiment.runs.items():
-        folds = settings.training.folds
-        if fold is not None and not 0 <= fold < folds:
-            raise BadSettings(f"--fold {fold}: run {name} has folds 0 to {folds - 1}")
-        if run in (None, name):
-            work += [(name, k) for k in range(folds) if fold in (None, k)]
-    if shard is None:
-        return work
-    index, number = _parse_shard(shard)
-    return work[index - 1 :: number]
-
-
-def _parse_shard(shard: str) -> tuple[int, int]:
-    first, separator, second = shard.partition("/")
-    if separator and first.isdecimal() and second.isdecimal():
-        index, number = int(first), int(second)
-        if 1 <= index <= number:
-            return index, number
-    raise BadSettings(f"--shard {shard}: write it as I/N with 1 <= I <= N, for instance 2/4")
+            _train_all(work, prepared, runs, watcher, accelerator)
+    else:
+        _train_all(work, prepared, runs, watcher, accelerator)
+    return tuple(item.folder(runs) for item in work)
 
 
 def _train_all(
-    experiment: Experiment,
-    work: Sequence[tuple[str, int]],
-    data: PreparedData,
-    runs: Path,
-    watcher: Watcher,
-    accelerator: str,
-) -> tuple[RunFolder, ...]:
-    folders = []
-    for run, fold in work:
-        settings = experiment.runs[run]
-        folder = RunFolder.of(runs, experiment, run, fold)
-        watcher.say(f"{experiment.name}, {run}, fold {fold}: {folder.path}")
-        train_fold(settings, data, folder, fold, watcher=watcher, accelerator=accelerator)
-        folders.append(folder)
-    return tuple(folders)
+    work: Sequence[FoldRun], data: PreparedData, runs: Path, watcher: Watcher, accelerator: str
+) -> None:
+    for item in in_order(work):
+        folder = item.folder(runs)
+        watcher.say(f"{item}: {folder.path}")
+        train_fold(
+            item.settings,
+            data,
+            folder,
+            item.fold,
+            needs=item.needed_folders(runs),
+            watcher=watcher,
+            accelerator=accelerator,
+        )
 
 
 def train_fold(
@@ -132,6 +113,7 @@ def train_fold(
     folder: RunFolder,
     fold: int,
     *,
+    needs: Mapping[Role, RunFolder] | None = None,
     watcher: Watcher | None = None,
     accelerator: str = "auto",
 ) -> None:
@@ -147,12 +129,15 @@ def train_fold(
         Where; made if it does not exist.
     fold : int
         Which, counted from 0.
+    needs : mapping of {"baseline", "pretraining"} to RunFolder, optional
+        The finished same fold of what the run needs.
 
     Raises
     ------
     BadInput
         If another process holds the folder, it is not whole or was made from other settings or
-        patients, the data has another canvas, or too few patients with metastasis.
+        patients, the data has another canvas, too few patients have metastasis, or a needed run
+        is not finished, is another fold or has learned from a patient who is held out here.
     """
     if data.canvas != settings.canvas:
         raise BadInput(
@@ -165,15 +150,23 @@ def train_fold(
             watcher.say(f"{folder.path}: done already")
             return
         folds = folds_of(settings, data)
-        parts = part_cases(data.cases, folds[fold], settings.data)
-        fabric = Fabric(accelerator=accelerator, devices=1, precision=settings.training.precision)
-        _open_folder(folder, settings, folds, data, fabric)
-        began = time.time()
-        train, validation = (
-            [make_example(case, settings.mask) for case in part]
-            for part in (parts.train, parts.validation)
+        sources = dict(needs or {})
+        parts = held_out_parts(
+            part_cases(data.cases, folds[fold], settings.data), sources, data, fold
         )
-        fit(settings, train, validation, folder, fabric=fabric, watcher=watcher)
+        fabric = Fabric(accelerator=accelerator, devices=1, precision=settings.training.precision)
+        _open_folder(folder, settings, folds, data, fabric, fingerprints(sources))
+        began = time.time()
+        train, validation = examples_of(settings, parts, folds[fold], sources, data, fabric)
+        fit(
+            settings,
+            train,
+            validation,
+            folder,
+            fabric=fabric,
+            watcher=watcher,
+            transferred=transferred_weights(settings, sources),
+        )
         network, epoch = chosen_network(folder, settings)
         fabric.to_device(network)
         predict_parts(network, parts, settings, fabric).save(folder.predictions)
@@ -191,30 +184,13 @@ def folds_of(settings: Settings, data: PreparedData) -> tuple[Fold, ...]:
     )
 
 
-def chosen_network(folder: RunFolder, settings: Settings) -> tuple[Network, int]:
-    """Return the network of the checkpoint that the settings choose, on the CPU, and its epoch."""
-    network = build_model(settings.model, len(settings.classes))
-    if settings.training.checkpoint == "best":
-        state = load_checkpoint(folder.best)
-        weights, epoch = state["weights"], int(state["epoch"])
-    else:
-        state = load_checkpoint(folder.last)
-        weights = state["network"] if state["average"] is None else state["average"]
-        epoch = len(json.loads(state["progress"])["records"])
-    network.load_state_dict(weights)
-    return network.eval(), epoch
-
-
 def predict_parts(
     network: Network, parts: Parts, settings: Settings, fabric: Fabric
 ) -> Predictions:
     """Predict every case that the fold did not train on."""
     held_out = {"validation": parts.validation, "test": parts.test, "healthy": parts.healthy}
     named = [(part, case) for part, cases in held_out.items() for case in cases]
-    examples = [
-        Example(case.study, case.patient, case.set, case.grey, case.metastasis.astype(np.uint8))
-        for _, case in named
-    ]
+    examples = [plain_example(case) for _, case in named]
     probability, marks = [], []
     for batch in plain_batches(examples, settings.training.batch):
         with torch.inference_mode():
@@ -246,6 +222,7 @@ def _open_folder(
     folds: tuple[Fold, ...],
     data: PreparedData,
     fabric: Fabric,
+    needed: Mapping[str, str],
 ) -> None:
     """Write what is done and where, or check that the folder was made for the same."""
     starts: list[dict[str, Any]] = []
@@ -255,18 +232,19 @@ def _open_folder(
             folder.read_settings() == settings
             and folder.folds.read_text(encoding="utf-8") == folds_to_json(folds)
             and starts[-1]["data"] == data.digest
+            and starts[-1].get("needs", {}) == needed
         )
         if not same:
             raise BadInput(
-                f"{folder.path}: was begun with other settings or other data; "
+                f"{folder.path}: was begun with other settings, other data or another "
+                "needed run; "
                 "delete it or train into another runs folder"
             )
     else:
         write_text(folder.settings, settings.model_dump_json(indent=1) + "\n")
         write_text(folder.folds, folds_to_json(folds))
-    starts.append(
-        {**environment(fabric), "data": data.digest, "description": _describe(data.cases)}
-    )
+    made_from = {"data": data.digest, "needs": needed, "description": _describe(data.cases)}
+    starts.append({**environment(fabric), **made_from})
     write_text(folder.environment, json.dumps(starts, indent=1) + "\n")
 
 

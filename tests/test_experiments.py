@@ -1,0 +1,105 @@
+"""The shipped experiment files against each other and against the printed figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bonescan.errors import BadSettings
+from bonescan.experiment import Printed, load_experiment
+from bonescan.train.work import in_order, work_of
+
+FOLDER = Path(__file__).resolve().parents[1] / "experiments"
+PAPER = ["table2", "table3", "table4", "table5", "table6", "table7", "controls"]
+LOADED = {name: load_experiment(FOLDER / f"{name}.toml") for name in (*PAPER, "pretraining")}
+PRINTED = [
+    pytest.param(printed, id=f"{name}-{run}")
+    for name in PAPER
+    for run, printed in LOADED[name].printed.items()
+]
+
+
+def test_thirteen_arms_of_which_the_paper_prints_eleven() -> None:
+    assert sum(len(LOADED[name].runs) for name in PAPER) == 13
+    assert len(PRINTED) == 11
+
+
+@pytest.mark.parametrize("printed", PRINTED)
+def test_printed_means_are_those_of_the_printed_folds(printed: Printed) -> None:
+    assert len(printed.folds) == 10
+    for precision, sensitivity, f1 in printed.folds:
+        assert f1 == pytest.approx(
+            2 * precision * sensitivity / (precision + sensitivity), abs=0.02
+        )
+    means = [sum(column) / 10 for column in zip(*printed.folds, strict=True)]
+    assert means[:2] == pytest.approx([printed.precision, printed.sensitivity], abs=0.01)
+    # The paper's mean F1 is the F1 of the means, which is above the mean of the fold F1s.
+    of_means = 2 * means[0] * means[1] / (means[0] + means[1])
+    assert printed.f1 == pytest.approx(of_means, abs=0.02)
+    assert 0.5 < printed.f1 - means[2] < 2
+
+
+def test_order_of_work_puts_the_same_fold_of_what_is_needed_first() -> None:
+    order = [
+        (item.experiment.name, item.run, item.fold)
+        for item in in_order(work_of(LOADED["table5"], fold=3))
+    ]
+    assert order == [("table2", "dice", 3), ("table5", "dice", 3), ("table5", "focal_tversky", 3)]
+    everything = in_order([item for name in PAPER for item in work_of(LOADED[name])])
+    assert len(everything) == 130 + 20  # 13 arms and both pre-trainings, each once
+    for place, item in enumerate(everything):
+        before = [one.key for one in everything[:place]]
+        assert all(needed.key in before for needed in item.needs.values())
+
+
+def test_shards_never_train_one_baseline_twice() -> None:
+    shards = [in_order(work_of(LOADED["table5"], shard=f"{i}/3")) for i in (1, 2, 3)]
+    keys = [item.key for shard in shards for item in shard]
+    assert len(keys) == len(set(keys)) == 30
+
+
+def test_scale_reaches_what_is_needed_and_the_digest_follows_it() -> None:
+    own = load_experiment(FOLDER / "table5.toml", ["training.epochs=2", "loss.smooth=2.0"])
+    baseline = own.others["table2"].runs["dice"]
+    assert baseline.training.epochs == 2
+    assert baseline.loss.smooth == 1.0
+    assert own.digest("dice") != LOADED["table5"].digest("dice")
+    assert own.digest("dice") != own.runs["dice"].digest
+
+
+CHAIN = """
+[base]
+training = { folds = 3 }
+[run.a]
+mask = { kind = "none" }
+[run.b]
+mask = { kind = "mined" }
+needs = { baseline = "a" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('needs = { baseline = "a" }', ""), "run b: mask.kind = mined but no baseline is named"),
+        (('kind = "mined"', 'kind = "otsu"'), "needs.baseline is there without mask.kind = mined"),
+        (('baseline = "a"', 'baseline = "c"'), "needs.baseline = c: .* has a, b"),
+        (('baseline = "a"', 'baseline = "b"'), "run b: needs itself; break the circle"),
+        (('baseline = "a"', 'baseline = "x.a"'), "x.toml: cannot be read"),
+        (('baseline = "a"', 'base = "a"'), "needs: base: there is no such setting"),
+        (('kind = "none" }', 'kind = "otsu" }'), "chain.a: is not binary"),
+        (('kind = "none" }', 'kind = "none" }\ntraining = { seed = 1 }'), "another training.seed"),
+        (('kind = "none" }', 'kind = "none" }\ndata = { positives = ["D3"] }'), "other patients"),
+    ],
+)
+def test_needs_that_do_not_fit_are_one_clear_line(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    path = tmp_path / "chain.toml"
+    path.write_text(CHAIN)
+    load_experiment(path)
+    path.write_text(CHAIN.replace(*change))
+    with pytest.raises(BadSettings, match=message) as caught:
+        load_experiment(path)
+    assert "\n" not in str(caught.value)
