@@ -10,7 +10,9 @@ import pytest
 from bonescan.scan import REGIONS
 from bonescan.simulate import SimulatedPatient, simulate_patient
 from bonescan.simulate.camera import Camera, Patch
+from bonescan.simulate.followup import simulate_course
 from bonescan.simulate.lesions import metastasis
+from bonescan.simulate.nm import nm_dataset
 from bonescan.simulate.patient import build_scene, draw_case, look, paper_set, stream
 from bonescan.simulate.reader import Reader, read_again, read_view_again
 from bonescan.simulate.truth import (
@@ -238,3 +240,11 @@ def test_every_bright_pixel_that_is_no_metastasis_has_its_kind() -> None:
     # The bladder is full of tracer: it lies in the midline, seen best from the front.
     columns = np.nonzero(truth.kinds[0] == 1 + KINDS.index("tracer outside bone"))[1]
     assert (np.abs(columns - 127.5) < 25).any()
+
+
+def test_a_patient_is_born_once() -> None:
+    first, *later = simulate_course(5, 0)
+    born = {nm_dataset(one.counts, one.identity, one.acquisition).PatientBirthDate
+            for one in (first, *later)}  # fmt: skip
+    assert later
+    assert len(born) == 1

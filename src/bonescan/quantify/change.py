@@ -44,8 +44,7 @@ class ChangeRule(Frozen):
     ``least_area_mm2``: a smaller change of the area is none. ``new_lesions``, ``flare_weeks`` and
     ``confirm_weeks`` are those of PCWG3.
 
-    The first four are our own: the limits lie outside of what lesions of stable simulated patients
-    vary by between two scans, see ``benchmarks/followup.py``.
+    The first four are our own choice and have not been calibrated.
     """
 
     reach_mm: float = 10.0

@@ -36,7 +36,8 @@ _LEGACY_CODES = {
 class StudyIdentity:
     """Who and when, as the header tells. ``entropy`` makes the UIDs, so that they repeat.
 
-    ``study_date`` and the birth date are invented; ``age_years`` is that of the study date.
+    ``study_date`` and the birth date are invented; ``age_years`` is that of the study date, and
+    the birth date half a year more than it before the study date where none is given.
     """
 
     patient_id: str
@@ -49,6 +50,7 @@ class StudyIdentity:
     study_id: str
     activity_mbq: float
     entropy: tuple[str, ...] = field(default=())
+    birth_date: date | None = None
 
 
 def nm_dataset(
@@ -144,6 +146,8 @@ def _identity_modules(who: StudyIdentity, manufacturer: str, model: str, softwar
 
 
 def _birth_date(who: StudyIdentity) -> date:
+    if who.birth_date is not None:
+        return who.birth_date
     return who.study_date - timedelta(days=round(365.25 * (who.age_years + 0.5)))
 
 

@@ -305,6 +305,7 @@ def _identity(case: Case, visit: int) -> StudyIdentity:
     day = first + timedelta(days=sum(int(rng.integers(80, 240)) for _ in range(visit - 1)))
     height = case.body.height_mm / 1000
     age = case.body.age_years + (day - first).days / 365.25
+    born = first - timedelta(days=round(365.25 * (int(case.body.age_years) + 0.5)))
     return StudyIdentity(
         patient_id=f"SIM-{case.seed}-{case.index + 1:04d}",
         patient_name=f"SIMULATED^{case.index + 1:04d}",
@@ -313,6 +314,7 @@ def _identity(case: Case, visit: int) -> StudyIdentity:
         height_m=height,
         weight_kg=case.body.bmi * height**2,
         study_date=day,
+        birth_date=born,
         study_id=f"SIM{case.index + 1:04d}V{visit}",
         activity_mbq=float(rng.normal(740, 60)),
         entropy=("bonescan simulator", str(case.seed), str(case.index), case.preset, str(visit)),
