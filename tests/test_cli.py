@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-VERBS = ["read", "inspect", "simulate", "prepare", "train", "evaluate", "show", "export"]
+VERBS = [
+    "read",
+    "inspect",
+    "compare",
+    "simulate",
+    "prepare",
+    "train",
+    "evaluate",
+    "show",
+    "export",
+]
 
 
 def bonescan(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -211,6 +211,21 @@ def test_the_order_is_that_of_the_dates() -> None:
     assert "date-missing" in [flag.code for flag in found.flags]
 
 
+def test_two_scans_of_one_day_are_a_doubt() -> None:
+    found = compare_visits([visit("2020-01-01", []), visit("2020-01-01", [])])
+    assert "same-date" in [flag.code for flag in found.flags]
+
+
+def test_a_view_that_does_not_lie_over_the_earlier_one_is_a_doubt() -> None:
+    earlier, later = visit("2020-01-01", []), visit("2021-01-01", [])
+    assert later.scan.anterior is not None
+    upside_down = replace(later.scan.anterior, counts=later.scan.anterior.counts[::-1].copy())
+    turned = replace(later, scan=replace(later.scan, anterior=upside_down))
+    codes = [flag.code for flag in compare_visits([earlier, turned]).flags]
+    assert "registration-poor" in codes
+    assert "registration-poor" not in [f.code for f in compare_visits([earlier, later]).flags]
+
+
 def test_one_scan_is_no_comparison() -> None:
     with pytest.raises(BadInput, match="one scan"):
         compare_visits([visit("20200101", [A])])

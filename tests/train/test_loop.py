@@ -217,8 +217,8 @@ def test_a_run_that_predicts_nothing_says_so_in_its_metrics_and_summary(
     lines = Lines()
     original = loop.marked
 
-    def nothing(logits: torch.Tensor) -> torch.Tensor:
-        return torch.zeros_like(original(logits))
+    def nothing(logits: torch.Tensor, settings: Settings) -> torch.Tensor:
+        return torch.zeros_like(original(logits, settings))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "marked", nothing)

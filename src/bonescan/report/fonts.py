@@ -8,11 +8,11 @@ Chinese, Japanese and Korean names from the Asian fonts that PDF viewers supply 
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-import matplotlib
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
@@ -71,7 +71,11 @@ def _other_font(character: str) -> str | None:
 
 @cache
 def _wide() -> TTFont:
-    path = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+    # Found without importing it: that would leave a settings folder in the user's home.
+    found = find_spec("matplotlib")
+    assert found is not None
+    assert found.origin is not None
+    path = Path(found.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
     font = TTFont(_WIDE, str(path))
     _register(_WIDE, font)
     return font
