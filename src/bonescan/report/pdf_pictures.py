@@ -53,7 +53,8 @@ def _scale(panels: Sequence[Panel], width: float, height: float) -> float:
     slots = 2 * len(panels)
     wide = (width - GAP * (slots - 1)) / slots - 2 * ASIDE
     high = height - HEAD - FOOT
-    return min(min(wide / panel.shape[1], high / panel.shape[0]) for panel in panels)
+    scale: float = min(min(wide / panel.shape[1], high / panel.shape[0]) for panel in panels)
+    return scale
 
 
 def draw_pictures(
