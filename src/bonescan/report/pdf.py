@@ -20,7 +20,7 @@ from bonescan.report.pdf_blocks import (
     paragraph,
     table_block,
 )
-from bonescan.report.pdf_pictures import draw_pictures
+from bonescan.report.pdf_pictures import draw_pictures, pictures_height
 from bonescan.report.sheet import Sheet, Table, compose
 from bonescan.scan import Reading, Scan
 
@@ -139,6 +139,7 @@ class _Pages:
 
     def _pictures(self, height: float) -> None:
         height = min(max(height, LEAST_PICTURE), MOST_PICTURE)
+        height = pictures_height(self.sheet.panels, self.inner, height)
         if height > self.room:  # so many flags: the pictures head a page of their own
             self._turn()
         if self.pages is not None:

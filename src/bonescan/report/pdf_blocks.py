@@ -106,9 +106,12 @@ def _hex(severity: str) -> str:
 def figures_block(figures: Sequence[tuple[str, str]], width: float) -> Grid:
     """Return the few numbers that head the page, side by side."""
     cells = [[paragraph(name, "caption"), paragraph(value, "figure")] for name, value in figures]
+    style = STYLES["figure"]
+    wanted = [stringWidth(value, style.fontName, style.fontSize) for _, value in figures]
+    spare = (width - sum(wanted)) / len(wanted)
     return _grid(
         [cells],
-        [width / len(cells)] * len(cells),
+        [want + spare for want in wanted],
         [
             ("LINEABOVE", (0, 0), (-1, 0), 0.6, RULE),
             ("LINEBELOW", (0, -1), (-1, -1), 0.6, RULE),

@@ -42,6 +42,21 @@ class _Frame:
         return self.left + self.scale * column, self.top - self.scale * row
 
 
+def pictures_height(panels: Sequence[Panel], width: float, height: float) -> float:
+    """Return how much of a height the views take in a box of a width, in points."""
+    used: float = HEAD + FOOT + _scale(panels, width, height) * max(p.shape[0] for p in panels)
+    return used
+
+
+def _scale(panels: Sequence[Panel], width: float, height: float) -> float:
+    """Return points for a pixel."""
+    slots = 2 * len(panels)
+    wide = (width - GAP * (slots - 1)) / slots - 2 * ASIDE
+    high = height - HEAD - FOOT
+    scale: float = min(min(wide / panel.shape[1], high / panel.shape[0]) for panel in panels)
+    return scale
+
+
 def draw_pictures(
     canvas: Canvas, panels: Sequence[Panel], left: float, top: float, width: float, height: float
 ) -> None:
@@ -56,9 +71,7 @@ def draw_pictures(
         The box, in points, from the page's lower left corner.
     """
     slots = 2 * len(panels)
-    wide = (width - GAP * (slots - 1)) / slots - 2 * ASIDE
-    high = height - HEAD - FOOT
-    scale = min(min(wide / panel.shape[1], high / panel.shape[0]) for panel in panels)
+    scale = _scale(panels, width, height)
     used = [scale * panel.shape[1] + 2 * ASIDE for panel in panels for _ in (0, 1)]
     x = left + (width - sum(used) - GAP * (slots - 1)) / 2
     for panel in panels:
