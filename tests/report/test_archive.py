@@ -1,17 +1,33 @@
-"""Real outside programs take the DICOM objects: dciodvfy."""
+"""Real outside programs take the DICOM objects: dciodvfy, dcmtk and an Orthanc of our own."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import socket
 import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 from PIL import Image
+from pynetdicom import AE
 
+from bonescan.report import codes
 from bonescan.report.objects import write_objects
 
 pytestmark = pytest.mark.acceptance
+
+#: Where Debian's orthanc-dicomweb lies.
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+BOUNDARY = "bonescan-part"
+#: Seconds that an archive gets to come up on a busy machine.
+PATIENCE_S = 120
 
 
 def files_of(study) -> dict[str, bytes]:
@@ -46,3 +62,126 @@ def test_dciodvfy_finds_no_error(any_study, tmp_path: Path) -> None:
         report = said("dciodvfy", tmp_path / name)
         assert kinds[name] in report
         assert "Error" not in report, f"{name}: {report}"
+
+
+def test_dcmtk_shows_the_objects(nm_study, tmp_path: Path) -> None:
+    need("dcmdump", "dsr2html")
+    for name, content in files_of(nm_study).items():
+        (tmp_path / name).write_bytes(content)
+        assert nm_study.scan.identity.study_uid in said("dcmdump", tmp_path / name)
+    page = said("dsr2html", "--unknown-relationship", tmp_path / "sr.dcm")
+    for text in (codes.INDEX_WHOLE.meaning, "POST 4", "Bony metastasis", "Femur", "ller"):
+        assert text in page
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[tuple[int, str]]:
+    """Start an archive on free loopback ports; yield its DICOM port and its web address."""
+    need("Orthanc")
+    if not PLUGIN.exists():
+        pytest.skip("orthanc-dicomweb is not installed")
+    dicom_port, http_port = free_port(), free_port()
+    settings = {
+        "Name": "bonescan-test",
+        "DicomAet": "ARCHIVE",
+        "DicomPort": dicom_port,
+        "HttpPort": http_port,
+        "HttpBindAddresses": ["127.0.0.1"],
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomAlwaysAllowStore": True,
+        "StorageDirectory": str(tmp_path / "archive"),
+        "IndexDirectory": str(tmp_path / "archive"),
+        "Plugins": [str(PLUGIN.resolve())],
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+    }
+    config = tmp_path / "orthanc.json"
+    config.write_text(json.dumps(settings))
+    address = f"http://127.0.0.1:{http_port}"
+    with (tmp_path / "orthanc.log").open("wb") as log:
+        process = subprocess.Popen([str(shutil.which("Orthanc")), str(config)], stderr=log)
+        try:
+            wait_for(f"{address}/system", process)
+            yield dicom_port, address
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_S)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        assert process.poll() is None, "Orthanc ended"
+        try:
+            urllib.request.urlopen(address).close()
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError("Orthanc did not answer")
+
+
+def store(datasets: list[pydicom.Dataset], port: int) -> list[int]:
+    """Send objects by C-STORE; return the answers' status."""
+    sender = AE("BONESCAN")
+    for dataset in datasets:
+        sender.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
+    link = sender.associate("127.0.0.1", port, ae_title="ARCHIVE")
+    assert link.is_established
+    try:
+        return [link.send_c_store(dataset).Status for dataset in datasets]
+    finally:
+        link.release()
+
+
+def stow(content: bytes, address: str) -> dict[str, object]:
+    """Send an object by STOW-RS; return the answer."""
+    start = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    request = urllib.request.Request(
+        f"{address}/dicom-web/studies",
+        data=start + content + f"\r\n--{BOUNDARY}--\r\n".encode(),
+        headers={
+            "Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}',
+            "Accept": "application/dicom+json",
+        },
+    )
+    with urllib.request.urlopen(request) as answer:
+        return dict(json.load(answer))
+
+
+def retrieve(dataset: pydicom.Dataset, address: str) -> pydicom.Dataset:
+    """Fetch an object by WADO-RS."""
+    path = (
+        f"studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}"
+        f"/instances/{dataset.SOPInstanceUID}"
+    )
+    accept = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+    request = urllib.request.Request(f"{address}/dicom-web/{path}", headers=accept)
+    with urllib.request.urlopen(request) as answer:
+        body = answer.read()
+    part = body[body.index(b"\r\n\r\n") + 4 : body.rindex(b"\r\n--")]
+    return pydicom.dcmread(BytesIO(part))
+
+
+def test_an_archive_takes_the_objects_and_gives_them_back(
+    nm_study, orthanc: tuple[int, str]
+) -> None:
+    """By C-STORE and STOW-RS in, by WADO-RS out; sent again, each is there once."""
+    port, address = orthanc
+    files = files_of(nm_study)
+    objects = {name: pydicom.dcmread(BytesIO(content)) for name, content in files.items()}
+    assert store([objects["seg.dcm"], objects["sr.dcm"]], port) == [0, 0]
+    for name in ("capture.dcm", "report.dcm"):
+        assert "00081198" not in stow(files[name], address)  # Failed SOP Sequence
+    assert store(list(objects.values()), port) == [0] * 4
+    for dataset in objects.values():
+        assert retrieve(dataset, address) == dataset
+    study = nm_study.scan.identity.study_uid
+    with urllib.request.urlopen(f"{address}/dicom-web/studies/{study}/instances") as answer:
+        assert len(json.load(answer)) == 4
