@@ -8,13 +8,12 @@ leaky ReLU, strided convolutions in place of pooling, bilinear upsampling.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from bonescan.models.blocks import Network, upsampled
+from bonescan.models.blocks import Network, start_rare, upsampled
 
 LEAK = 0.01
 
@@ -73,9 +72,7 @@ class UNet(Network):
             ResidualBlock(deep + skip, skip) for deep, skip in itertools.pairwise(upwards)
         )
         self.head = nn.Conv2d(channels[0], classes, 1)
-        with torch.no_grad():
-            self.head.bias.zero_()  # type: ignore[union-attr]
-            self.head.bias[-1] = math.log(metastasis_prior)  # type: ignore[index]
+        start_rare(self.head, metastasis_prior)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Return the logits for ``x`` (N, 1, H, W) in [0, 1]."""
