@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +10,61 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from bonescan.config import DoubleUNetSettings, ModelSettings, UNetSettings
-from bonescan.models import BUILDERS, build_model, probabilities
+from bonescan.config import FocalTverskyLoss
+from bonescan.config.networks import (
+    DoubleUNetSettings,
+    ModelSettings,
+    UNet3PlusSettings,
+    UNetSettings,
+)
+from bonescan.models import BUILDERS, Network, build_model, probabilities
 from bonescan.runtime.quiet import import_openvino
+from bonescan.train.checkpoints import load_checkpoint, save_atomically
 from bonescan.train.export import write_onnx
+from bonescan.train.losses import loss_of
 
 #: A small variant of each kind; a network without one fails `test_every_kind_has_a_variant`.
 SMALL: dict[str, dict[str, object]] = {
-    "double_unet": {"kind": "double_unet", "width": 0.125},
-    "unet": {"kind": "unet", "channels": [4, 6, 8]},
+    "double_unet": {"width": 0.125},
+    "unet": {"channels": [4, 6, 8]},
+    "res_unet": {"channels": [4, 6, 8]},
+    "attention_unet": {"channels": [4, 6, 8]},
+    "unet_plus_plus": {"channels": [4, 4, 6, 6, 8, 4]},
+    "unet3_plus": {"channels": [4, 6, 8], "skip_channels": 4},
+    "swin_unetr": {"feature_size": 12, "depths": [1, 1, 1, 1], "heads": [1, 2, 2, 4]},
+    "btrfly": {"channels": [4, 6, 8]},
+    "stacked_views": {"network": {"kind": "unet", "channels": [4, 6, 8]}},
+    "view_aggregation": {"network": {"kind": "unet", "channels": [4, 6, 8]}},
 }
-VARIANTS = [(kind, classes) for kind in SMALL for classes in (1, 3)]
-SIZE = (32, 48)
+#: Networks that MONAI builds with einops, which `monai[einops]` brings.
+NEEDS = {"swin_unetr": "einops"}
+#: A size that all of them take, small and not square.
+SIZE = (64, 128)
+#: The paper's canvas, in full and block-averaged.
+CANVASES = [(640 // reduce, 512 // reduce) for reduce in (1, 2, 4, 8, 16)]
 
 
-def build(kind: str, classes: int, seed: int = 0) -> torch.nn.Module:
-    settings = TypeAdapter(ModelSettings).validate_python(SMALL[kind])
+def marked(kind: str, *values: object) -> object:
+    """Return a parameter set that is skipped where a library is missing."""
+    library = NEEDS.get(kind)
+    missing = library is not None and importlib.util.find_spec(library) is None
+    marks = [pytest.mark.skip(reason=f"{library} is not installed")] if missing else []
+    return pytest.param(kind, *values, marks=marks, id="-".join(map(str, (kind, *values))))
+
+
+KINDS = [marked(kind) for kind in SMALL]
+VARIANTS = [marked(kind, classes) for kind in SMALL for classes in (1, 3)]
+
+
+def small(kind: str) -> ModelSettings:
+    tree = {"kind": kind, **SMALL[kind]}
+    settings: ModelSettings = TypeAdapter(ModelSettings).validate_python(tree)
+    return settings
+
+
+def build(kind: str, classes: int, seed: int = 0) -> Network:
     torch.manual_seed(seed)
-    return build_model(settings, classes)
+    return build_model(small(kind), classes)
 
 
 def test_every_kind_has_a_variant() -> None:
@@ -68,7 +106,7 @@ def test_same_seed_same_network_and_weights_carry_over(kind: str, classes: int) 
         assert torch.equal(other(x)[-1], expected)
 
 
-@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("kind", KINDS)
 def test_reading_does_not_depend_on_the_rest_of_the_batch(kind: str) -> None:
     network = build(kind, 3).eval()
     x = torch.rand(3, 1, *SIZE)
@@ -76,11 +114,55 @@ def test_reading_does_not_depend_on_the_rest_of_the_batch(kind: str) -> None:
         torch.testing.assert_close(network(x)[-1][1:2], network(x[1:2])[-1], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_size_that_does_not_divide_is_refused(kind: str) -> None:
     network = build(kind, 3)
-    with pytest.raises(ValueError, match=f"31 x 48 pixels.* {network.multiple}"):
-        network(torch.rand(2, 1, 31, 48))
+    with pytest.raises(ValueError, match=f"63 x 128 pixels.* {network.multiple}"):
+        network(torch.rand(2, 1, 63, 128))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_canvases_are_taken_or_refused_before_training(kind: str) -> None:
+    network = build(kind, 3).eval()
+    taken = [size for size in CANVASES if network.fits(*size)]
+    assert CANVASES[:3] == taken[:3]  # the paper's, and the small ones
+    with torch.inference_mode():
+        for size in CANVASES[2:]:
+            if network.fits(*size):
+                assert network(torch.rand(1, 1, *size))[-1].shape == (1, 3, *size)
+            else:
+                with pytest.raises(ValueError, match="needs multiples of"):
+                    network(torch.rand(1, 1, *size))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_of_training_is_deterministic_and_survives_a_file(kind: str, tmp_path: Path) -> None:
+    x, target = torch.rand(2, 1, *SIZE), torch.randint(0, 3, (2, *SIZE))
+
+    def step(network: Network) -> Network:
+        optimiser = torch.optim.SGD(network.parameters(), lr=0.01)
+        loss_of(network.train()(x), target, FocalTverskyLoss()).backward()
+        optimiser.step()
+        return network
+
+    once, twice = step(build(kind, 3)), step(build(kind, 3))
+    before = build(kind, 3).state_dict()
+    assert any(not torch.equal(value, before[name]) for name, value in once.state_dict().items())
+    save_atomically({"weights": once.state_dict()}, tmp_path / "network.pt")
+    saved = load_checkpoint(tmp_path / "network.pt")["weights"]
+    for name, value in twice.state_dict().items():
+        assert torch.equal(saved[name], value), name
+    read = build(kind, 3, seed=1)
+    read.load_state_dict(saved)
+    with torch.inference_mode():
+        assert torch.equal(read.eval()(x)[-1], once.eval()(x)[-1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_survive_a_file(kind: str) -> None:
+    settings = small(kind)
+    again = TypeAdapter(ModelSettings).validate_json(settings.model_dump_json())
+    assert again == settings
 
 
 @pytest.mark.parametrize(("kind", "classes"), VARIANTS)
@@ -100,6 +182,25 @@ def test_onnx_under_openvino_agrees_for_any_batch(kind: str, classes: int, tmp_p
         with torch.inference_mode():
             expected = probabilities(network.eval()(x)[-1]).numpy()
         np.testing.assert_allclose(compiled(x.numpy())[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "published"),
+    [
+        # Our protocol of the paper; Huang et al., ICASSP 2020, Table 1, in millions.
+        (DoubleUNetSettings(), 29_290_406),
+        (
+            UNet3PlusSettings(attention="none", deep_supervision=False),
+            pytest.approx(26.97e6, rel=1e-3),
+        ),
+    ],
+)
+def test_full_size_has_the_published_number_of_parameters(
+    settings: ModelSettings, published: float
+) -> None:
+    with torch.device("meta"):
+        network = build_model(settings, 3)
+    assert sum(p.numel() for p in network.parameters() if p.requires_grad) == published
 
 
 def test_untrained_unet_starts_from_rare_metastasis() -> None:

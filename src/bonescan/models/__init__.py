@@ -6,14 +6,34 @@ Only this package and `bonescan.train` import torch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from bonescan.config import DoubleUNetSettings, ModelSettings, UNetSettings
+from bonescan.config.networks import (
+    DoubleUNetSettings,
+    ModelSettings,
+    StackedViewsSettings,
+    ViewAggregationSettings,
+)
+from bonescan.models.attention_unet import AttentionUNet
 from bonescan.models.blocks import Network, probabilities
+from bonescan.models.btrfly import BtrflyNet
 from bonescan.models.double_unet import DoubleUNet
+from bonescan.models.res_unet import ResUNet
+from bonescan.models.swin_unetr import SwinUNETR
 from bonescan.models.unet import UNet
+from bonescan.models.unet3_plus import UNet3Plus
+from bonescan.models.unet_plus_plus import UNetPlusPlus
+from bonescan.models.views import StackedViews, ViewAggregation
 
 __all__ = ["BUILDERS", "DoubleUNet", "Network", "UNet", "build_model", "probabilities"]
+
+Builder = Callable[..., Network]
+
+
+def _named(network: Callable[..., Network]) -> Builder:
+    """Build a network whose arguments are named as its settings are."""
+    return lambda settings, classes, **views: network(
+        classes=classes, **views, **settings.model_dump(exclude={"kind"})
+    )
 
 
 def _double_unet(settings: DoubleUNetSettings, classes: int) -> Network:
@@ -26,18 +46,25 @@ def _double_unet(settings: DoubleUNetSettings, classes: int) -> Network:
     )
 
 
-def _unet(settings: UNetSettings, classes: int) -> Network:
-    return UNet(
-        classes=classes,
-        channels=settings.channels,
-        metastasis_prior=settings.metastasis_prior,
-        compress=settings.compress,
-    )
+def _stacked_views(settings: StackedViewsSettings, classes: int) -> Network:
+    return StackedViews(BUILDERS[settings.network.kind](settings.network, classes, views=2))
 
 
-BUILDERS: dict[str, Callable[[Any, int], Network]] = {
+def _view_aggregation(settings: ViewAggregationSettings, classes: int) -> Network:
+    return ViewAggregation(BUILDERS[settings.network.kind](settings.network, classes))
+
+
+BUILDERS: dict[str, Builder] = {
     "double_unet": _double_unet,
-    "unet": _unet,
+    "unet": _named(UNet),
+    "res_unet": _named(ResUNet),
+    "attention_unet": _named(AttentionUNet),
+    "unet_plus_plus": _named(UNetPlusPlus),
+    "unet3_plus": _named(UNet3Plus),
+    "swin_unetr": _named(SwinUNETR),
+    "btrfly": _named(BtrflyNet),
+    "stacked_views": _stacked_views,
+    "view_aggregation": _view_aggregation,
 }
 
 

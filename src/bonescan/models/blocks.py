@@ -22,17 +22,31 @@ class Network(nn.Module):
     ``multiple``, and returns a tuple of logits, each (N, classes, H, W); the last one is the
     prediction, the others are there to be trained as well. One class means a sigmoid, more a
     softmax, over each group of classes by itself. Metastasis is the last class.
+
+    A network that takes the canvas apart has ``halves`` 2, and W / 2 is such a multiple. One that
+    takes ``views`` pictures as channels, (N, views, H, W), returns (N, views * classes, H, W).
     """
 
     multiple: int = 1
+    halves: int = 1
+
+    def fits(self, height: int, width: int) -> bool:
+        """Whether the network can take a canvas of this size."""
+        return not (height % self.multiple or width % (self.halves * self.multiple))
+
+    @property
+    def sizes(self) -> str:
+        """What H and W must be multiples of, in words."""
+        if self.halves == 1:
+            return f"{self.multiple}"
+        return f"{self.multiple} rows and {self.halves * self.multiple} columns"
 
     def check_size(self, x: Tensor) -> None:
-        """Raise ValueError if H or W is not a multiple of ``multiple``."""
+        """Raise ValueError if H or W is not a multiple of what it has to be."""
         height, width = x.shape[-2:]
-        if height % self.multiple or width % self.multiple:
+        if not self.fits(height, width):
             raise ValueError(
-                f"canvas of {height} x {width} pixels; this network needs multiples of "
-                f"{self.multiple}"
+                f"canvas of {height} x {width} pixels; this network needs multiples of {self.sizes}"
             )
 
 
@@ -60,14 +74,19 @@ def upsampled(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def start_rare(head: nn.Conv2d, odds: float) -> None:
+def start_rare(head: nn.Conv2d, odds: float, views: int = 1) -> None:
     """Set a head's bias so that its last class, metastasis, starts at these odds to each other.
 
-    After Lin et al., ICCV 2017, section 4.1.
+    With several views, the last class of each. After Lin et al., ICCV 2017, section 4.1.
     """
     assert head.bias is not None
     head.bias.zero_()
-    head.bias[-1] = math.log(odds)
+    head.bias.view(views, -1)[:, -1] = math.log(odds)
+
+
+def last_convolution(network: nn.Module) -> nn.Conv2d:
+    """Return the convolution that was added last: the head of a network from a library."""
+    return [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)][-1]
 
 
 class SqueezeExcite(nn.Module):

@@ -53,6 +53,7 @@ class UNet(Network):
         self,
         *,
         classes: int,
+        views: int = 1,
         channels: Sequence[int],
         metastasis_prior: float = 0.01,
         compress: str = "none",
@@ -62,7 +63,7 @@ class UNet(Network):
             raise ValueError("a U-Net needs two levels or more; give as many channels")
         self.compress = compress
         self.multiple = 2 ** (len(channels) - 1)
-        inputs = [1, *channels[:-1]]
+        inputs = [views, *channels[:-1]]
         self.encoder = nn.ModuleList(
             ResidualBlock(before, filters, stride=1 if level == 0 else 2)
             for level, (before, filters) in enumerate(zip(inputs, channels, strict=True))
@@ -71,11 +72,11 @@ class UNet(Network):
         self.decoder = nn.ModuleList(
             ResidualBlock(deep + skip, skip) for deep, skip in itertools.pairwise(upwards)
         )
-        self.head = nn.Conv2d(channels[0], classes, 1)
-        start_rare(self.head, metastasis_prior)
+        self.head = nn.Conv2d(channels[0], views * classes, 1)
+        start_rare(self.head, metastasis_prior, views)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Return the logits for ``x`` (N, 1, H, W) in [0, 1]."""
+        """Return the logits for ``x`` (N, views, H, W) in [0, 1]."""
         self.check_size(x)
         if self.compress == "sqrt":
             x = torch.sqrt(x.clamp_min(0))

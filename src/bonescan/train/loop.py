@@ -326,10 +326,10 @@ def move_average(average: Network, network: Network, decay: float) -> None:
 
 def _check_size(network: Network, example: Example, settings: Settings) -> None:
     height, width = example.grey.shape
-    if height % network.multiple or width % network.multiple:
+    if not network.fits(height, width):
         raise BadSettings(
             f"canvas.reduce: gives {height} x {width} pixels, but a {settings.model.kind} needs "
-            f"multiples of {network.multiple}; choose another reduce or fewer levels"
+            f"multiples of {network.sizes}; choose another reduce or fewer levels"
         )
 
 

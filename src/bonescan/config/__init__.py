@@ -11,16 +11,13 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from bonescan.config.base import Frozen as Frozen
+from bonescan.config.networks import DoubleUNetSettings as DoubleUNetSettings
+from bonescan.config.networks import ModelSettings as ModelSettings
+from bonescan.config.networks import UNetSettings as UNetSettings
 from bonescan.scan import REGIONS
-
-
-class Frozen(BaseModel):
-    """A settings node: immutable, and unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
 
 # --- canvas -------------------------------------------------------------------------------------
 
@@ -146,36 +143,7 @@ class JointMask(Frozen):
 MaskSettings = Annotated[NoMask | OtsuMask | MinedMask | JointMask, Field(discriminator="kind")]
 
 
-# --- networks and losses ------------------------------------------------------------------------
-
-
-class DoubleUNetSettings(Frozen):
-    """The modified Double U-Net (section 3.6, Figure 4). ``width`` scales every filter count."""
-
-    kind: Literal["double_unet"] = "double_unet"
-    width: float = Field(default=1.0, gt=0)
-    gate: Literal["elementwise", "metastasis", "foreground"] = "elementwise"
-    batch_norm_momentum: float = 0.01
-    metastasis_prior: float | None = Field(default=None, gt=0, lt=1)
-    """Odds of metastasis that both untrained heads start from, as `UNetSettings` has it.
-
-    None is the paper's recipe: even odds. Long runs at the paper's learning rate learn from there;
-    short ones with few steps tend to fall back to marking nothing."""
-
-
-class UNetSettings(Frozen):
-    """A small U-Net with instance normalisation, for tests and the shipped model."""
-
-    kind: Literal["unet"] = "unet"
-    channels: tuple[int, ...] = (16, 32, 64, 96, 128)
-    compress: Literal["none", "sqrt"] = "none"
-    """What the network does to grey values first: a square root evens out Poisson noise."""
-    metastasis_prior: float = Field(default=0.01, gt=0, lt=1)
-    """Odds of metastasis that the untrained head starts from. At even odds the few metastatic
-    pixels drown in false positives and an overlap loss has next to no gradient for them."""
-
-
-ModelSettings = Annotated[DoubleUNetSettings | UNetSettings, Field(discriminator="kind")]
+# --- losses and training ------------------------------------------------------------------------
 
 
 class DiceLoss(Frozen):
