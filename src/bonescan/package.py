@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
 
 from bonescan import RESEARCH_USE
-from bonescan.config import BONES, CanvasSettings, Frozen, MaskSettings, ModelSettings
+from bonescan.config import BONES, FINDINGS, CanvasSettings, Frozen, MaskSettings, ModelSettings
 from bonescan.errors import BadInput
 from bonescan.files import write_whole
 
 ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "model.onnx", "weights.safetensors", "card.json"
 SCHEMA = 1
 
+Probabilities = NDArray[np.float64]
+
 
 class Threshold(Frozen):
-    """Probability of metastasis from which a pixel is marked.
+    """Probability of metastasis from which a pixel, or a candidate, is marked.
 
     ``rule`` says what the value was chosen for, ``chosen_on`` on which data.
     """
@@ -45,6 +50,90 @@ class Reliability(Frozen):
     pixels: tuple[int, ...]
     observed: tuple[float | None, ...]
     measured_on: str
+
+
+class Logistic(Frozen):
+    """A logistic regression over named features.
+
+    The probability is ``1 / (1 + exp(-z))`` with z the intercept plus the sum over features of
+    ``coefficient * (value - mean) / scale``; a feature that cannot be measured counts as its mean.
+    """
+
+    features: tuple[str, ...]
+    means: tuple[float, ...]
+    scales: tuple[float, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+
+    @model_validator(mode="after")
+    def _one_number_a_feature(self) -> Logistic:
+        lengths = {len(self.means), len(self.scales), len(self.coefficients)}
+        if lengths != {len(self.features)} or not all(scale > 0 for scale in self.scales):
+            raise ValueError("means, scales (above 0) and coefficients need one number a feature")
+        return self
+
+    def probabilities(self, table: NDArray[np.float64], names: Sequence[str]) -> Probabilities:
+        """Return the probability of each row.
+
+        Parameters
+        ----------
+        table : (n, m) float64
+            NaN where a feature cannot be measured.
+        names : sequence of str
+            The names of the m columns.
+
+        Returns
+        -------
+        (n,) float64
+            In (0, 1).
+
+        Raises
+        ------
+        ValueError
+            If a feature of the model is not among the columns.
+        """
+        columns = [names.index(feature) for feature in self.features]
+        values = (table[:, columns] - np.array(self.means)) / np.array(self.scales)
+        z = self.intercept + np.nan_to_num(values) @ np.array(self.coefficients)
+        found: Probabilities = 1 / (1 + np.exp(-z))
+        return found
+
+
+class LesionScoring(Frozen):
+    """How a candidate region gets the probability that it is a metastasis.
+
+    Attributes
+    ----------
+    low : float
+        Pixels from this probability of the network make the candidates.
+    model : Logistic
+        Over the features of `bonescan.quantify.candidates.FEATURES`.
+    fitted_on : str
+        Patients and candidates that it was fitted on.
+    because : str
+        What decided which features it has.
+    calibration_error : float
+        Expected calibration error on these patients, each left out of the fit that scores it.
+    """
+
+    low: float = Field(gt=0, lt=1)
+    model: Logistic
+    fitted_on: str
+    because: str
+    calibration_error: float
+
+
+class PatientScoring(Frozen):
+    """How the lesions of a patient become the probability that the patient has metastases.
+
+    The features of ``model`` are those of `bonescan.quantify.scoring.PATIENT_FEATURES`. The
+    probability holds where as many patients have metastases as in ``fitted_on``: ``prevalence``.
+    """
+
+    model: Logistic
+    fitted_on: str
+    prevalence: float
+    calibration_error: float
 
 
 class TrainingData(Frozen):
@@ -92,7 +181,12 @@ class Card(Frozen):
     classes : tuple of str
         Output channels in order; ``("metastasis",)`` for a binary model.
     threshold : Threshold
-        From which probability of metastasis a pixel is marked.
+        From which probability of metastasis a pixel is marked; with ``lesions``, from which
+        probability a candidate is.
+    lesions : LesionScoring, optional
+        How candidates get their probability; without it the network's own is taken.
+    patient : PatientScoring, optional
+        How a patient gets one.
     """
 
     schema_version: int = SCHEMA
@@ -108,6 +202,8 @@ class Card(Frozen):
     classes: tuple[str, ...]
     threshold: Threshold
     calibration: Reliability | None = None
+    lesions: LesionScoring | None = None
+    patient: PatientScoring | None = None
     training: TrainingData
     expected: tuple[Score, ...] = ()
     intended_use: str
@@ -125,6 +221,13 @@ class Card(Frozen):
         if self.classes[: len(BONES)] != BONES:
             return None
         return slice(0, len(BONES))
+
+    @property
+    def finding_channels(self) -> slice | None:
+        """Output channels of `bonescan.config.FINDINGS`; None if it tells no others apart."""
+        if self.classes[len(BONES) :] != FINDINGS:
+            return None
+        return slice(len(BONES), len(self.classes))
 
 
 @dataclass(frozen=True)

@@ -116,13 +116,27 @@ def match_labels(
     ValueError
         If the shapes differ.
     """
+    pairs = match_pairs(marks, lesions, rule)
+    return Matching(hit=np.any(pairs, axis=0), right=np.any(pairs, axis=1))
+
+
+def match_pairs(
+    marks: NDArray[np.integer[Any]],
+    lesions: NDArray[np.integer[Any]],
+    rule: MatchRule | None = None,
+) -> NDArray[np.bool_]:
+    """Return which mark (row) belongs to which true lesion (column), (M, L) bool.
+
+    Parameters, errors and rule are those of `match_labels`. A pair depends on its two alone, so
+    that rows may be left out for marks that a threshold drops.
+    """
     if marks.shape != lesions.shape:
         raise ValueError(f"marks of shape {marks.shape}, lesions of shape {lesions.shape}")
     rule = rule or MatchRule()
     number = int(marks.max(initial=0)), int(lesions.max(initial=0))
     pairs = _belongs(marks, lesions, number, rule)
     pairs[_purity(marks, lesions, number[0]) < rule.purity] = False
-    return Matching(hit=np.any(pairs, axis=0), right=np.any(pairs, axis=1))
+    return pairs
 
 
 def match_masks(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from bonescan.config import FINDINGS
 from bonescan.predict.engine import Engine
 from bonescan.preprocess import prepare_canvas, restore
 from bonescan.scan import Canvas, Scan, View, ViewName
@@ -25,11 +26,16 @@ class Prediction:
     regions : mapping of view name to (H, W) uint8
         The most probable bone: 0 none, 1-12 as `bonescan.scan.REGIONS`, 13 other bones. Empty where
         the model names no bones.
+    benign, outside : mapping of view name to (H, W) float32
+        Probability of benign uptake in bone, and of tracer outside bone, in [0, 1]. Empty where the
+        model does not tell them apart.
     """
 
     canvas: Canvas
     metastasis: dict[ViewName, NDArray[np.float32]]
     regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
+    benign: dict[ViewName, NDArray[np.float32]] = field(default_factory=dict)
+    outside: dict[ViewName, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def predict_scan(scan: Scan, engine: Engine) -> Prediction:
@@ -43,16 +49,23 @@ def predict_scan(scan: Scan, engine: Engine) -> Prediction:
     card = engine.package.card
     canvas = prepare_canvas(scan, card.canvas)
     classes = engine.probabilities(canvas.grey[None])[0]
-    metastasis = classes[card.metastasis_channel]
     regions: dict[ViewName, NDArray[np.uint8]] = {}
     if card.bone_channels is not None:
         bones = classes[card.bone_channels].argmax(axis=0).astype(np.uint8)
         regions = {view.name: _view_regions(canvas, bones, view) for view in scan.views}
-    return Prediction(
-        canvas,
-        {view.name: view_probability(canvas, metastasis, view) for view in scan.views},
-        regions,
-    )
+    others: list[dict[ViewName, NDArray[np.float32]]] = [{}, {}]
+    if card.finding_channels is not None:
+        findings = classes[card.finding_channels]
+        names = "benign bone", "tracer outside bone"
+        others = [_in_views(scan, canvas, findings[FINDINGS.index(name)]) for name in names]
+    metastasis = _in_views(scan, canvas, classes[card.metastasis_channel])
+    return Prediction(canvas, metastasis, regions, *others)
+
+
+def _in_views(
+    scan: Scan, canvas: Canvas, on_canvas: NDArray[np.float32]
+) -> dict[ViewName, NDArray[np.float32]]:
+    return {view.name: view_probability(canvas, on_canvas, view) for view in scan.views}
 
 
 def _view_regions(canvas: Canvas, bones: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:

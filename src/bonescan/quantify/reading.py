@@ -7,19 +7,17 @@ from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bonescan import __version__
 from bonescan.config import LesionRule
 from bonescan.package import Card
 from bonescan.predict import Engine, predict_scan, read_rows
 from bonescan.quantify.lesions import FoundLesions, find_lesions
+from bonescan.quantify.scoring import Scores, patient_score, score_scan
 from bonescan.quantify.skeletal import read_skeleton
 from bonescan.quantify.weights import Weights
 from bonescan.scan import Canvas, Flag, Provenance, Reading, Scan, View, ViewName, ViewReading
 
-#: Side of the square patch whose mean probability makes the patient's score, in pixels.
-SCORE_PATCH = 3
 #: More marks than this in one view are doubted.
 MANY_MARKS = 40
 #: Unread rows that hold less than this share of a view's counts are air.
@@ -51,8 +49,8 @@ def read_scan(
     Returns
     -------
     Reading
-        In the geometry of each `View.counts`. The patient's score is the highest mean probability
-        of any 3 x 3 pixels of either view.
+        In the geometry of each `View.counts`. Probabilities of lesions and the patient's score are
+        calibrated where the package brings the means (`bonescan.quantify.scoring`).
 
     Raises
     ------
@@ -61,12 +59,14 @@ def read_scan(
     """
     rule = rule or lesion_rule(engine.package.card)
     seen = predict_scan(scan, engine)
+    card = engine.package.card
     return assemble_reading(
         scan,
         seen.canvas,
         seen.metastasis,
         rule,
-        engine.package.card,
+        card,
+        scores=score_scan(scan, seen, card),
         regions=seen.regions or None,
         weights=weights,
     )
@@ -84,6 +84,7 @@ def assemble_reading(
     rule: LesionRule,
     card: Card,
     *,
+    scores: Scores | None = None,
     regions: Mapping[ViewName, NDArray[np.uint8]] | None = None,
     weights: Weights | None = None,
 ) -> Reading:
@@ -98,13 +99,17 @@ def assemble_reading(
     rule : LesionRule
     card : Card
         Of the model.
+    scores : Scores, optional
+        What marks are cut from, and the patient's score; without it ``probabilities`` and their
+        highest.
     regions : mapping from view name to (H, W) uint8, optional
         Skeletal region of each pixel, in the values of `ViewReading.regions`, in each view; None
         where the model names no bones, and there are no regions and no index then.
     weights : Weights, optional
         Weights and fusion rule of the bone scan index; the shipped table without it.
     """
-    found = {view.name: find_lesions(view, probabilities[view.name], rule) for view in scan.views}
+    scores = scores or Scores(probabilities, patient_score(probabilities.values()))
+    found = {view.name: find_lesions(view, scores.marks[view.name], rule) for view in scan.views}
     seen = tuple(
         ViewReading(
             view.name,
@@ -124,7 +129,7 @@ def assemble_reading(
         study=scan.study,
         views=skeletal.views,
         lesions=skeletal.lesions,
-        patient_score=patient_score(probabilities.values()),
+        patient_score=scores.patient,
         flags=_once([*doubts, *skeletal.flags]),
         regions=skeletal.regions,
         index=skeletal.index,
@@ -138,6 +143,7 @@ def assemble_reading(
                 "lesions": rule.model_dump(mode="json"),
                 "threshold_rule": card.threshold.rule,
                 "threshold_chosen_on": card.threshold.chosen_on,
+                **_calibration_words(card),
             },
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             training=card.training.description,
@@ -159,16 +165,18 @@ def _read_columns(canvas: Canvas, view: View) -> tuple[int, int] | None:
     return None if (first, end) == (0, width) else (first, end)
 
 
-def patient_score(probabilities: Iterable[NDArray[np.float32]]) -> float:
-    """Return the highest mean probability of any 3 x 3 pixels; 0 without a view."""
-    return max(
-        (
-            float(ndimage.uniform_filter(picture, SCORE_PATCH, mode="constant").max())
-            for picture in probabilities
-            if picture.size
-        ),
-        default=0.0,
-    )
+def _calibration_words(card: Card) -> dict[str, str]:
+    """Say what the probabilities of lesions and patient are, where the package calibrates them."""
+    if card.lesions is None:
+        return {}
+    words = {"lesion_probability": f"Calibrated on {card.lesions.fitted_on}."}
+    words["patient_score"] = "Highest calibrated probability of a lesion; no calibrated risk."
+    if card.patient is not None:
+        words["patient_score"] = (
+            f"Probability that the patient has metastases, calibrated on {card.patient.fitted_on}, "
+            f"{card.patient.prevalence:.0%} of them with metastases; no calibrated risk elsewhere."
+        )
+    return words
 
 
 def _model_flags(card: Card) -> list[Flag]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,14 +106,14 @@ def clean_regions(view: View, regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return nearest
 
 
-def on_bone(regions: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[int, int]:
+def on_bone(regions: NDArray[np.uint8], mask: NDArray[np.integer[Any]]) -> dict[int, int]:
     """Return the region value that each lesion on the skeleton lies on most, by its number.
 
     Parameters
     ----------
     regions : (H, W) uint8
         Of a `Skeleton`.
-    mask : (H, W) uint8
+    mask : (H, W) int
         0 none, k the k-th lesion.
 
     Returns

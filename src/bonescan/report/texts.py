@@ -215,7 +215,8 @@ def index_note(reading: Reading) -> str:
 
 def score(reading: Reading) -> str:
     """Say the patient's score and what it is."""
-    return f"Patient score {reading.patient_score:.3f}: {SCORE_NOTE[0].lower()}{SCORE_NOTE[1:]}"
+    note = str(reading.provenance.settings.get("patient_score", SCORE_NOTE))
+    return f"Patient score {reading.patient_score:.3f}: {note[:1].lower()}{note[1:]}"
 
 
 def window(name: ViewName, black: float) -> str:

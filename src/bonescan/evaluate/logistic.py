@@ -1,0 +1,153 @@
+"""Regularised logistic regression for few examples, and how well its probabilities hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from bonescan.package import Logistic
+
+#: Penalties that cross-validation chooses from: half of it times the coefficients' squared length
+#: is added to the summed log loss, the features being scaled to unit spread.
+PENALTIES = (3.0, 10.0, 30.0, 100.0)
+#: Parts of a cross-validation, at most one a patient.
+FOLDS = 10
+#: A feature with a smaller spread tells nothing.
+LEAST_SPREAD = 1e-6
+#: Bins of the expected calibration error.
+BINS = 10
+
+Table = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+
+
+def fit_logistic(table: Table, truth: Truth, names: Sequence[str], penalty: float) -> Logistic:
+    """Fit a logistic regression with a ridge penalty.
+
+    Parameters
+    ----------
+    table : (n, m) float64
+        NaN where a feature is missing: it then counts as its mean.
+    truth : (n,) bool
+        With both values among them.
+    names : sequence of str
+        The m features. Those that are never measured, or never differ, are left out.
+    penalty : float
+        See `PENALTIES`; the intercept is not penalised.
+
+    Raises
+    ------
+    ValueError
+        If ``truth`` holds one value only.
+    """
+    if truth.all() or not truth.any():
+        raise ValueError("a logistic regression needs examples of both kinds")
+    measured = np.isfinite(table)
+    counts = np.maximum(measured.sum(axis=0), 1)
+    means = np.where(measured, table, 0).sum(axis=0) / counts
+    away = np.where(measured, table - means, 0)
+    scales = np.sqrt((away**2).sum(axis=0) / counts)
+    kept = np.flatnonzero(scales > LEAST_SPREAD)
+    scaled = away[:, kept] / scales[kept]
+    sign = np.where(truth, 1.0, -1.0)
+
+    def loss(weights: Table) -> tuple[float, Table]:
+        margin = sign * (scaled @ weights[1:] + weights[0])
+        pull = -sign * expit(-margin)
+        value = np.logaddexp(0, -margin).sum() + penalty / 2 * (weights[1:] ** 2).sum()
+        gradient = np.concatenate([[pull.sum()], scaled.T @ pull + penalty * weights[1:]])
+        return float(value), gradient
+
+    weights = minimize(loss, np.zeros(len(kept) + 1), jac=True, method="L-BFGS-B").x
+    return Logistic(
+        features=tuple(names[i] for i in kept),
+        means=tuple(float(means[i]) for i in kept),
+        scales=tuple(float(scales[i]) for i in kept),
+        coefficients=tuple(float(weight) for weight in weights[1:]),
+        intercept=float(weights[0]),
+    )
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted regression and what cross-validation by patient says of it.
+
+    ``held_out`` (n,) are the probabilities of the examples, each by a fit without its patient;
+    NaN where the patients left over were all of one kind.
+    """
+
+    model: Logistic
+    penalty: float
+    held_out: Table
+
+
+def fit_by_patient(
+    table: Table, truth: Truth, patients: Sequence[str], names: Sequence[str]
+) -> Fit:
+    """Fit with the penalty whose log loss on patients that were left out is least.
+
+    Parameters
+    ----------
+    table, truth, names
+        As for `fit_logistic`.
+    patients : sequence of str
+        The patient of each row; a patient's rows are left out together.
+    """
+    tried = {
+        penalty: held_out_probabilities(table, truth, patients, names, penalty)
+        for penalty in PENALTIES
+    }
+    penalty = min(tried, key=lambda item: log_loss(tried[item], truth))
+    return Fit(fit_logistic(table, truth, names, penalty), penalty, tried[penalty])
+
+
+def held_out_probabilities(
+    table: Table, truth: Truth, patients: Sequence[str], names: Sequence[str], penalty: float
+) -> Table:
+    """Return each row's probability by a fit that has not seen its patient, (n,)."""
+    parts = _parts(patients)
+    found = np.full(len(truth), np.nan)
+    for part in range(int(parts.max(initial=-1)) + 1):
+        here, rest = parts == part, parts != part
+        if truth[rest].any() and not truth[rest].all():
+            model = fit_logistic(table[rest], truth[rest], names, penalty)
+            found[here] = model.probabilities(table[here], names)
+    return found
+
+
+def log_loss(probabilities: Table, truth: Truth) -> float:
+    """Return the mean log loss; infinite where a probability is missing."""
+    if np.isnan(probabilities).any():
+        return float("inf")
+    sure = np.clip(np.where(truth, probabilities, 1 - probabilities), 1e-9, 1)
+    return float(-np.log(sure).mean())
+
+
+def calibration_error(probabilities: Table, truth: Truth, bins: int = BINS) -> float:
+    """Return the expected calibration error in [0, 1].
+
+    The mean, over bins of equal width weighted by what they hold, of the difference between the
+    mean probability and the share that is true; 0 without examples. With few examples it is above
+    0 for perfect probabilities too.
+
+    References
+    ----------
+    Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning",
+    AAAI 2015.
+    """
+    index = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gap = np.bincount(index, probabilities - truth, minlength=bins)
+    return float(np.abs(gap).sum() / max(len(truth), 1))
+
+
+def _parts(patients: Sequence[str]) -> NDArray[np.intp]:
+    """Deal the patients out to `FOLDS` parts in a fixed random order; (n,) part of each row."""
+    names = sorted(set(patients))
+    order = np.random.default_rng(0).permutation(len(names))
+    part_of = {names[i]: place % FOLDS for place, i in enumerate(order)}
+    return np.array([part_of[patient] for patient in patients], np.intp)
