@@ -30,12 +30,15 @@ SHARED_SECTIONS = ("canvas", "labels", "model", "optimiser", "augment", "trainin
 class Printed(Frozen):
     """Figures that a publication prints for a run, in percent.
 
-    ``folds`` are its (precision, sensitivity, F1) of each fold, where it prints them.
+    ``folds`` are its (precision, sensitivity, F1) of each fold, where it prints them; ``region`` is
+    the part of the body that they are for, where it is not the whole canvas.
     """
 
-    precision: float
-    sensitivity: float
-    f1: float
+    precision: float | None = None
+    sensitivity: float | None = None
+    f1: float | None = None
+    iou: float | None = None
+    region: str | None = None
     folds: tuple[tuple[float, float, float], ...] = ()
 
 
@@ -63,7 +66,8 @@ class Experiment(Frozen):
     """An experiment file: one or more runs over the same folds.
 
     ``compare`` names for a run those that its folds are compared with, as ``run`` or ``file.run``.
-    ``others`` are the experiments that this one needs, by name.
+    ``others`` are the experiments that this one needs, by name. ``floor`` is a detector without
+    learning that is judged on the same folds.
     """
 
     title: str
@@ -73,12 +77,18 @@ class Experiment(Frozen):
     needs: dict[str, Needs] = Field(default_factory=dict)
     compare: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     others: dict[str, Experiment] = Field(default_factory=dict)
+    floor: Literal["hot_spots"] | None = None
     source: Path
 
     @property
     def name(self) -> str:
         """The file's stem, used as the folder of its runs."""
         return self.source.stem
+
+    @property
+    def folds(self) -> int:
+        """Number of folds: the largest of its runs, which share them as a rule."""
+        return max(settings.training.folds for settings in self.runs.values())
 
     def needed_by(self, run: str) -> tuple[Needed, ...]:
         """Return what a run needs, without what that in turn needs."""
@@ -114,8 +124,8 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
     Parameters
     ----------
     path : Path
-        TOML with ``title``, optional ``paper``, ``[base]``, ``[run.NAME]``, ``[printed.NAME]`` and
-        ``[compare]``. ``needs`` stands in ``[base]`` or ``[run.NAME]``.
+        TOML with ``title``, optional ``paper`` and ``floor``, ``[base]``, ``[run.NAME]``,
+        ``[printed.NAME]`` and ``[compare]``. ``needs`` stands in ``[base]`` or ``[run.NAME]``.
     overrides : iterable of str
         ``a.b=value`` with a TOML value (a bare word counts as text), applied to every run last.
         Those of `SHARED_SECTIONS` are applied to the needed experiments as well.
@@ -133,7 +143,7 @@ def _load(path: Path, overrides: tuple[str, ...], asking: tuple[Path, ...]) -> E
         raise BadSettings(f"{path}: needs itself by way of {asking[-1].name}; break the circle")
     text = _read(path)
     _check_tables(path, text)
-    unknown = set(text) - {"title", "paper", "base", "run", "printed", "compare"}
+    unknown = set(text) - {"title", "paper", "base", "run", "printed", "compare", "floor"}
     if unknown:
         raise BadSettings(f"{path}: unknown key {sorted(unknown)[0]!r}; remove it")
     trees = _run_trees(text, overrides)
@@ -156,15 +166,22 @@ def _load(path: Path, overrides: tuple[str, ...], asking: tuple[Path, ...]) -> E
             printed=printed,
             needs={name: own for name, own in needs.items() if own != Needs()},
             compare=text.get("compare", {}),
+            floor=text.get("floor"),
             others=_load_others(path, needs, overrides, asking),
             source=path,
         )
     except ValidationError as error:
-        raise BadSettings(
-            f'{path}: compare: {error.errors()[0]["msg"]}; write NAME = ["file.run"]'
-        ) from error
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        raise BadSettings(f"{path}: {key}: {first['msg']}; {_REMEDY[key]}") from error
+    if experiment.floor in experiment.runs:
+        raise BadSettings(f"{path}: run {experiment.floor}: is the name of the floor; rename it")
     _check_needs(experiment)
     return experiment
+
+
+#: How the top-level keys of an experiment file are written.
+_REMEDY = {"compare": 'write NAME = ["file.run"]', "floor": 'write floor = "hot_spots"'}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def arms_of(
             ),
         )
         for experiment, folds in experiments
-        for run in experiment.runs
+        for run in folds
     )
 
 

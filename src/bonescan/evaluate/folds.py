@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bonescan.config import LesionRule
+from bonescan.config import CanvasSettings, LesionRule
+from bonescan.evaluate.areas import AreaScore, area_scores
 from bonescan.evaluate.matching import Matching, match_labels
 from bonescan.experiment import Experiment
 from bonescan.measures.pixels import PixelCounts, pooled
@@ -20,13 +21,18 @@ from bonescan.train.predictions import Predictions
 
 @dataclass(frozen=True)
 class CaseScore:
-    """Pixels and lesions of one case, both views together."""
+    """Pixels and lesions of one case, both views together; ``areas`` are parts of the pixels."""
 
     study: str
     patient: str
     set: str
     pixels: PixelCounts
     lesions: Matching
+    areas: tuple[AreaScore, ...] = ()
+
+    def pixels_in(self, area: str) -> PixelCounts:
+        """Return the pixel counts within an area of the body, none where it was not found."""
+        return pooled(score.pixels for score in self.areas if score.area == area)
 
 
 @dataclass(frozen=True)
@@ -97,32 +103,33 @@ def finished_folds(experiment: Experiment, runs: Path, run: str) -> tuple[FoldSc
     for fold in range(settings.training.folds):
         folder = RunFolder.of(runs, experiment, run, fold)
         if folder.is_done:
-            found.append(_score(folder, run, fold, settings.canvas.reduce))
+            found.append(_score(folder, run, fold, settings.canvas))
     return tuple(found)
 
 
-def _score(folder: RunFolder, run: str, fold: int, reduce: int) -> FoldScores:
+def _score(folder: RunFolder, run: str, fold: int, canvas: CanvasSettings) -> FoldScores:
     predictions = Predictions.load(folder.predictions)
     summary = folder.read_summary()
     return FoldScores(
         run=run,
         fold=fold,
-        test=score_cases(predictions.of_part("test"), reduce),
-        healthy=score_cases(predictions.of_part("healthy"), reduce),
+        test=score_cases(predictions.of_part("test"), canvas),
+        healthy=score_cases(predictions.of_part("healthy"), canvas),
         training_patients=summary["train_positives"] + summary["train_negatives"],
         chosen_epoch=summary["chosen_epoch"],
         collapsed=summary["collapsed"],
     )
 
 
-def score_cases(predictions: Predictions, reduce: int) -> tuple[CaseScore, ...]:
+def score_cases(predictions: Predictions, canvas: CanvasSettings) -> tuple[CaseScore, ...]:
     """Score every case by the network's own rule.
 
     Parameters
     ----------
     predictions : Predictions
-    reduce : int
-        The canvas' reduction, for the smallest size of a mark where no pixel spacing is known.
+    canvas : CanvasSettings
+        Its reduction gives the smallest size of a mark where no pixel spacing is known, its window
+        the areas of the body.
 
     Notes
     -----
@@ -138,7 +145,10 @@ def score_cases(predictions: Predictions, reduce: int) -> tuple[CaseScore, ...]:
             lesions=match_halves(
                 predictions.marked[i],
                 predictions.metastasis[i],
-                smallest_mark(float(predictions.pixel_area_mm2[i]), reduce),
+                smallest_mark(float(predictions.pixel_area_mm2[i]), canvas.reduce),
+            ),
+            areas=area_scores(
+                predictions.grey[i], predictions.marked[i], predictions.metastasis[i], canvas
             ),
         )
         for i in range(len(predictions.studies))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bonescan import RESEARCH_USE, __version__
 from bonescan.errors import BadInput
+from bonescan.evaluate.areas import AREAS, WHOLE
+from bonescan.evaluate.averages import averages, percent, ratios, rounded
 from bonescan.evaluate.comparisons import arm_table, arms_of, difference_table
+from bonescan.evaluate.floor import floor_folds
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
 from bonescan.evaluate.overlays import write_sheet
 from bonescan.evaluate.table import Cell, Table
 from bonescan.experiment import Experiment, Printed
-from bonescan.measures.pixels import PixelCounts, f1_of, mean_of, pooled
+from bonescan.measures.pixels import mean_of
 from bonescan.measures.statistics import paired_difference
 from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.predictions import Predictions
@@ -28,10 +31,11 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
     runs : Path
         Folder of the run folders; only finished folds count.
     out : Path
-        Receives, for each experiment, the tables ``<name>_summary``, ``_lesions``, ``_comparisons``
-        and ``_folds`` as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a picture of each
-        fold's test cases, ``<name>_<run>_fold<k>.png``, and ``about.json``. With several
-        experiments also ``all_arms`` and ``all_differences``, see `bonescan.evaluate.comparisons`.
+        Receives, for each experiment, the tables ``<name>_summary``, ``_areas``, ``_lesions``,
+        ``_comparisons`` and ``_folds`` as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a
+        picture of each fold's test cases, ``<name>_<run>_fold<k>.png``, and ``about.json``. With
+        several experiments also ``all_arms`` and ``all_differences``, see
+        `bonescan.evaluate.comparisons`.
 
     Raises
     ------
@@ -42,6 +46,8 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
     scored = []
     for experiment in experiments:
         folds = {name: finished_folds(experiment, runs, name) for name in experiment.runs}
+        if experiment.floor is not None:
+            folds[experiment.floor] = floor_folds(experiment, runs)
         if not any(folds.values()):
             raise BadInput(
                 f"{runs / experiment.name}: holds no finished fold; train {experiment.source} "
@@ -49,6 +55,7 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
             )
         tables = {
             "summary": summary_table(experiment, folds),
+            "areas": area_table(experiment, folds),
             "lesions": lesion_table(experiment, folds),
             "comparisons": comparison_table(experiment, folds),
             "folds": fold_table(experiment, folds),
@@ -103,23 +110,25 @@ def summary_table(experiment: Experiment, folds: Folds) -> Table:
     )
 
 
-def averages(scores: Sequence[FoldScores]) -> list[tuple[Cell, ...]]:
-    """Return the rows (average, folds, precision, sensitivity, F1, IoU) of one run, in percent."""
-    per_fold = [fold.pixels for fold in scores]
-    everyone = [case for fold in scores for case in fold.test]
-    per_patient = [
-        pooled(case.pixels for case in everyone if case.patient == patient)
-        for patient in dict.fromkeys(case.patient for case in everyone)
-    ]
-    number = len(scores)
-    over_folds = _means(per_fold)
-    f1_of_means = f1_of(over_folds[0], over_folds[1])
-    return [
-        ("F1 of the means", number, *_percent(*over_folds[:2], f1_of_means, None)),
-        ("mean over folds", number, *_percent(*over_folds)),
-        ("pooled over patients", number, *_percent(*_ratios(pooled(per_fold)))),
-        ("mean over patients", number, *_percent(*_means(per_patient))),
-    ]
+def area_table(experiment: Experiment, folds: Folds) -> Table:
+    """Pixel scores of every run in each area of the body, as the paper's Table 8 lists them."""
+    rows: list[tuple[Cell, ...]] = []
+    for run, scores in folds.items():
+        for area in (WHOLE, *AREAS) if scores else ():
+            rows += [
+                (run, area, *row)
+                for row in averages(scores, None if area == WHOLE else area)
+                if row[0] in ("F1 of the means", "pooled over patients")
+            ]
+        printed = experiment.printed.get(run)
+        if printed is not None:
+            region = printed.region or WHOLE
+            rows.append((run, region, "printed", *_printed_row(printed)[1:]))
+    return Table(
+        f"{experiment.title}: areas of the body, pixels of metastasis, percent",
+        ("run", "area", "average", "folds", "precision", "sensitivity", "F1", "IoU"),
+        tuple(rows),
+    )
 
 
 def lesion_table(experiment: Experiment, folds: Folds) -> Table:
@@ -135,9 +144,9 @@ def lesion_table(experiment: Experiment, folds: Folds) -> Table:
                 "test",
                 test.patients,
                 test.lesions,
-                *_percent(test.sensitivity),
-                _rounded(test.false_marks),
-                *_percent(test.marked),
+                *percent(test.sensitivity),
+                rounded(test.false_marks),
+                *percent(test.marked),
             )
         )
         rows += [(run, *row) for row in _healthy_rows(scores)]
@@ -188,7 +197,7 @@ def fold_table(experiment: Experiment, folds: Folds) -> Table:
             run,
             fold.fold,
             len({case.patient for case in fold.test}),
-            *_percent(*_ratios(fold.pixels)),
+            *percent(*ratios(fold.pixels)),
             fold.pixels.tp,
             fold.pixels.fp,
             fold.pixels.fn,
@@ -225,8 +234,8 @@ def case_table(experiment: Experiment, folds: Folds) -> Table:
 
 
 def _write_sheets(experiment: Experiment, folds: Folds, runs: Path, out: Path) -> None:
-    for run, scores in folds.items():
-        for fold in scores:
+    for run in experiment.runs:
+        for fold in folds[run]:
             folder = RunFolder.of(runs, experiment, run, fold.fold)
             test = Predictions.load(folder.predictions).of_part("test")
             title = f"{experiment.name}, {run}, fold {fold.fold}: test patients"
@@ -242,7 +251,7 @@ def _case_row(case: CaseScore) -> tuple[Cell, ...]:
         pixels.tp,
         pixels.fp,
         pixels.fn,
-        *_percent(*_ratios(pixels)),
+        *percent(*ratios(pixels)),
         lesions.lesions,
         lesions.hits,
         lesions.marks,
@@ -263,8 +272,8 @@ def _healthy_rows(scores: Sequence[FoldScores]) -> list[tuple[Cell, ...]]:
                 max(score.patients for score in found),
                 0,
                 None,
-                _rounded(mean_of(score.false_marks for score in found)),
-                *_percent(mean_of(score.marked for score in found)),
+                rounded(mean_of(score.false_marks for score in found)),
+                *percent(mean_of(score.marked for score in found)),
             )
         )
     return rows
@@ -285,39 +294,18 @@ def _compare(first: Sequence[FoldScores], second: Sequence[FoldScores]) -> tuple
     if found is None:
         return None
     ends = (found.mean, found.low, found.high, found.corrected_low, found.corrected_high)
-    return (found.pairs, *(_rounded(end) for end in ends), found.a_higher)
+    return (found.pairs, *(rounded(end) for end in ends), found.a_higher)
 
 
 def _printed_row(printed: Printed) -> tuple[Cell, ...]:
-    return ("printed", None, printed.precision, printed.sensitivity, printed.f1, None)
-
-
-def _ratios(counts: PixelCounts) -> tuple[float | None, ...]:
-    return (counts.precision, counts.sensitivity, counts.f1, counts.iou)
-
-
-def _means(counts: Sequence[PixelCounts]) -> tuple[float | None, ...]:
-    measures: tuple[Callable[[PixelCounts], float | None], ...] = (
-        lambda one: one.precision,
-        lambda one: one.sensitivity,
-        lambda one: one.f1,
-        lambda one: one.iou,
-    )
-    return tuple(mean_of(measure(one) for one in counts) for measure in measures)
-
-
-def _percent(*values: float | None) -> tuple[float | None, ...]:
-    return tuple(None if value is None else round(100 * value, 2) for value in values)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+    name = "printed" if printed.region is None else f"printed, {printed.region}"
+    return (name, None, printed.precision, printed.sensitivity, printed.f1, printed.iou)
 
 
 def _warnings(experiment: Experiment, folds: Folds) -> list[str]:
     lines = []
     for run, scores in folds.items():
-        expected = experiment.runs[run].training.folds
+        expected = experiment.folds
         if len(scores) < expected:
             lines.append(f"{run}: {len(scores)} of {expected} folds are finished.")
         fallen = [str(fold.fold) for fold in scores if fold.collapsed]
