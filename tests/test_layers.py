@@ -24,6 +24,7 @@ ORDER = [
     {"train"},
     {"predict"},
     {"quantify"},
+    {"privacy"},
     {"report"},
     {"evaluate"},
     {"pipeline"},

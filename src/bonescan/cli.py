@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from bonescan import RESEARCH_USE
 from bonescan.console import complain, print_reading, progress
+
+if TYPE_CHECKING:
+    from bonescan.privacy import Pseudonyms
 
 app = typer.Typer(
     name="bonescan",
@@ -89,6 +92,18 @@ Paths = Annotated[
     typer.Argument(metavar="PATH", readable=False, help="DICOM files, folders, zips or pictures."),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
+Anonymize = Annotated[
+    bool,
+    typer.Option("--anonymize", help="Write and say nothing that tells who the patient is."),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Key of the pseudonyms; made if there is none. The same key gives the same "
+        "pseudonyms; without one they are of this call alone.",
+    ),
+]
 
 
 @app.command()
@@ -100,6 +115,8 @@ def read(
         typer.Option(help="Model package; the shipped one without it."),
     ] = None,
     workers: Workers = 1,
+    anonymize: Anonymize = False,
+    key: Key = None,
 ) -> None:
     """Read bone scans: metastasis masks, lesion list and a draft report for each study."""
     from rich.console import Console
@@ -109,22 +126,41 @@ def read(
     from bonescan.ingest import find_studies
     from bonescan.package import Package
     from bonescan.predict import SHIPPED_MODEL
+    from bonescan.privacy import cover_inputs, covering
 
     package = Package.load(model or SHIPPED_MODEL)
     _check_folder(out)
+    pseudonyms = _pseudonyms(anonymize, key, out)
+    cover = cover_inputs(paths) if pseudonyms else None
     console = Console(soft_wrap=True)
-    with find_studies(paths) as found:
+    with covering(cover), find_studies(paths) as found:
         failures = [failure.reason for failure in found.failures]
-        for result in pipeline.read_all(found.studies, package, out, workers=workers):
+        for result in pipeline.read_all(
+            found.studies, package, out, workers=workers, pseudonyms=pseudonyms
+        ):
             if isinstance(result, BonescanError):
                 failures.append(str(result))
             else:
                 print_reading(console, result, out / result.study)
     if not found.studies and not failures:
         failures.append(f"{paths[0]}: holds no DICOM file and no picture; name another path")
+    if cover is not None:
+        failures = [cover.line(failure) for failure in failures]
     complain(failures)
     console.print(RESEARCH_USE)
     raise typer.Exit(1 if failures else 0)
+
+
+def _pseudonyms(anonymize: bool, key: Path | None, out: Path) -> Pseudonyms | None:
+    """Return the pseudonyms to write under; None to write what the source says."""
+    from bonescan.errors import BadSettings
+    from bonescan.privacy import Pseudonyms, load_key
+
+    if not anonymize:
+        if key is not None:
+            raise BadSettings("--key: makes pseudonyms, which nothing asks for; add --anonymize")
+        return None
+    return Pseudonyms.once() if key is None else load_key(key, out)
 
 
 def _check_folder(out: Path) -> None:
@@ -190,16 +226,28 @@ def compare(
         bool,
         typer.Option("--different-patients", help="Compare although the identities differ."),
     ] = False,
+    anonymize: Anonymize = False,
+    key: Key = None,
 ) -> None:
     """Follow up one patient: lesions new, gone, grown or faded, and the change of the index."""
     from bonescan import pipeline
     from bonescan.console import print_followup
     from bonescan.package import Package
     from bonescan.predict import SHIPPED_MODEL
+    from bonescan.privacy import cover_inputs, covering
 
     _check_folder(out)
     package = Package.load(model or SHIPPED_MODEL)
-    print_followup(pipeline.compare(paths, package, out, different_patients=different_patients))
+    pseudonyms = _pseudonyms(anonymize, key, out)
+    with covering(cover_inputs(paths) if pseudonyms else None):
+        followup = pipeline.compare(
+            paths,
+            package,
+            out,
+            different_patients=different_patients,
+            pseudonyms=pseudonyms,
+        )
+    print_followup(followup)
     print(f"page: {out / 'compare.html'}\n{RESEARCH_USE}")
 
 

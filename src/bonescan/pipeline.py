@@ -11,16 +11,25 @@ from bonescan.errors import BadInput, BonescanError, ProcessEnded
 from bonescan.ingest import Study, find_studies, load_study
 from bonescan.package import Package
 from bonescan.predict import Engine
+from bonescan.privacy import (
+    Pseudonyms,
+    anonymise_followup,
+    anonymised,
+    cover_visits,
+    covering,
+)
 from bonescan.quantify import read_scan
 from bonescan.quantify.followup import FollowUp, Visit, compare_visits
 from bonescan.report import note_missing_objects, remove_leftovers, write_outputs
 from bonescan.report.followup import write_followup
 from bonescan.report.stored import is_result, load_results
-from bonescan.scan import Reading
+from bonescan.scan import Reading, Scan
 from bonescan.work import in_order, run_pieces
 
 
-def read(study: Study, engine: Engine, out: Path) -> Reading:
+def read(
+    study: Study, engine: Engine, out: Path, *, pseudonyms: Pseudonyms | None = None
+) -> Reading:
     """Read one study and file its results.
 
     Parameters
@@ -31,6 +40,8 @@ def read(study: Study, engine: Engine, out: Path) -> Reading:
         A loaded model package.
     out : Path
         Folder that receives ``out/<study>/``; see the reference page of the outputs.
+    pseudonyms : Pseudonyms, optional
+        With these, what is written carries no identity, and ``<study>`` is a pseudonym.
 
     Raises
     ------
@@ -39,8 +50,19 @@ def read(study: Study, engine: Engine, out: Path) -> Reading:
     """
     scan = load_study(study)
     reading = note_missing_objects(scan, read_scan(scan, engine))
-    write_outputs(scan, reading, out / study.name)
-    return reading
+    return _file(scan, reading, out, pseudonyms)
+
+
+def _file(
+    scan: Scan, reading: Reading, out: Path, pseudonyms: Pseudonyms | None, prefix: str = ""
+) -> Reading:
+    """Write a reading's folder, under pseudonyms where there are any, and return what it holds."""
+    if pseudonyms is None:
+        write_outputs(scan, reading, out / f"{prefix}{scan.study}")
+        return reading
+    with anonymised(scan, reading, pseudonyms) as (hidden, told):
+        write_outputs(hidden, told, out / f"{prefix}{hidden.study}", with_sources=True)
+    return told
 
 
 def read_all(
@@ -49,6 +71,7 @@ def read_all(
     out: Path,
     *,
     workers: int = 1,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Iterator[Reading | BonescanError]:
     """Read studies and yield for each its reading or what was wrong with it.
 
@@ -63,9 +86,12 @@ def read_all(
         As for `read`.
     workers : int
         Processes; with one, the studies are read in this process.
+    pseudonyms : Pseudonyms, optional
+        As for `read`.
     """
     here = workers == 1 or len(studies) < 2
-    job = partial(_read_one, package=package, out=out, threads=None if here else 1)
+    threads = None if here else 1
+    job = partial(_read_one, package=package, out=out, threads=threads, pseudonyms=pseudonyms)
     outcomes = run_pieces(job, studies, name=_shown, workers=workers)
     for study, outcome in zip(studies, in_order(outcomes), strict=True):
         if isinstance(outcome, ProcessEnded):
@@ -73,9 +99,16 @@ def read_all(
         yield outcome
 
 
-def _read_one(study: Study, *, package: Package, out: Path, threads: int | None) -> Reading:
+def _read_one(
+    study: Study,
+    *,
+    package: Package,
+    out: Path,
+    threads: int | None,
+    pseudonyms: Pseudonyms | None,
+) -> Reading:
     """Read a study in whatever process this is; a process compiles the network once."""
-    return read(study, Engine(package, threads=threads), out)
+    return read(study, Engine(package, threads=threads), out, pseudonyms=pseudonyms)
 
 
 def _shown(study: Study) -> str:
@@ -83,7 +116,12 @@ def _shown(study: Study) -> str:
 
 
 def compare(
-    paths: Sequence[Path], package: Package, out: Path, *, different_patients: bool = False
+    paths: Sequence[Path],
+    package: Package,
+    out: Path,
+    *,
+    different_patients: bool = False,
+    pseudonyms: Pseudonyms | None = None,
 ) -> FollowUp:
     """Compare scans of one patient and file what changed.
 
@@ -98,6 +136,8 @@ def compare(
         Receives ``compare.json``, ``compare.csv``, ``timeline.png`` and ``compare.html``.
     different_patients : bool
         Compare although the identities differ.
+    pseudonyms : Pseudonyms, optional
+        With these, what is written carries no identity.
 
     Raises
     ------
@@ -105,13 +145,20 @@ def compare(
         If a path holds no scan or several, or the scans cannot be compared; no comparison is
         written then.
     """
-    visits = [_visit(path, number, package, out) for number, path in enumerate(paths, start=1)]
-    followup = compare_visits(visits, different_patients=different_patients)
+    visits = [
+        _visit(path, number, package, out, pseudonyms) for number, path in enumerate(paths, start=1)
+    ]
+    with covering(None if pseudonyms is None else cover_visits(visits, pseudonyms)):
+        followup = compare_visits(visits, different_patients=different_patients)
+    if pseudonyms is not None:
+        followup = anonymise_followup(followup, pseudonyms)
     write_followup(followup, out)
     return followup
 
 
-def _visit(path: Path, number: int, package: Package, out: Path) -> Visit:
+def _visit(
+    path: Path, number: int, package: Package, out: Path, pseudonyms: Pseudonyms | None
+) -> Visit:
     if is_result(path):
         return Visit(*load_results(path))
     with find_studies([path]) as found:
@@ -121,8 +168,12 @@ def _visit(path: Path, number: int, package: Package, out: Path) -> Visit:
             raise BadInput(
                 f"{path}: holds {len(found.studies)} studies; name one study for each scan"
             )
-        study = replace(found.studies[0], name=f"{number}-{found.studies[0].name}")
+        prefix = f"{number}-"
+        if pseudonyms is None:
+            study, prefix = replace(found.studies[0], name=prefix + found.studies[0].name), ""
+        else:
+            study = found.studies[0]
         scan = load_study(study)
         reading = note_missing_objects(scan, read_scan(scan, Engine(package)))
-        write_outputs(scan, reading, out / study.name)
+        _file(scan, reading, out, pseudonyms, prefix)
     return Visit(scan, reading)

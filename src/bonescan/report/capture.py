@@ -10,7 +10,14 @@ from pydicom.sequence import Sequence as Items
 from bonescan import RESEARCH_USE
 from bonescan.ingest import headers
 from bonescan.report import codes
-from bonescan.report.origin import Origin, frame_reference, sign, to_bytes
+from bonescan.report.origin import (
+    Origin,
+    carry_identity,
+    frame_reference,
+    is_anonymised,
+    sign,
+    to_bytes,
+)
 from bonescan.scan import Scan
 
 SERIES_NUMBER = 9503
@@ -51,7 +58,8 @@ def write_capture(scan: Scan, picture: Image.Image, origin: Origin) -> bytes:
     capture.PatientOrientation, capture.BodyPartExamined = None, "WHOLEBODY"
     capture.SeriesDescription = "bonescan overlay (research use only)"
     capture.DerivationDescription = f"Both views in inverse grey with marks. {RESEARCH_USE}"[:1024]
-    capture.BurnedInAnnotation = "YES" if scan.identity.patient_id or scan.study else "NO"
+    capture.BurnedInAnnotation = "NO" if is_anonymised(origin) else "YES"  # the study's name
+    carry_identity(capture, origin)
     capture.SourceImageSequence = Items()
     for view in scan.views:
         source = frame_reference(origin.headers[view.name], view)

@@ -6,7 +6,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import EncapsulatedPDFStorage
 
 from bonescan.report import codes
-from bonescan.report.origin import Origin, new_object, reference, to_bytes
+from bonescan.report.origin import Origin, is_anonymised, new_object, reference, to_bytes
 
 SERIES_NUMBER = 9504
 TITLE = "Draft report of a bone scan (research use only)"
@@ -33,7 +33,7 @@ def write_document(pdf: bytes, origin: Origin) -> bytes:
     document.SeriesDescription = "bonescan draft report (research use only)"
     document.ConversionType = "WSD"
     document.AcquisitionDateTime = None
-    document.BurnedInAnnotation = "YES"
+    document.BurnedInAnnotation = "NO" if is_anonymised(origin) else "YES"
     document.DocumentTitle = TITLE
     document.ConceptNameCodeSequence = Items([codes.code_item(codes.IMAGING_REPORT)])
     document.VerificationFlag = "UNVERIFIED"

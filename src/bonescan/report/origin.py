@@ -181,16 +181,26 @@ def new_object(origin: Origin, kind: str, sop_class: UID) -> FileDataset:
     meta.MediaStorageSOPInstanceUID = origin.uid(kind, "instance")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     found = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    with headers.quietly():
-        for element in origin.header:
-            if element.keyword in (*_CARRIED, "SpecificCharacterSet"):
-                found.add(element)
+    carry_identity(found, origin)
     found.SOPClassUID = sop_class
     found.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     found.SeriesInstanceUID = origin.uid(kind, "series")
     found.InstanceNumber = 1
     sign(found, origin)
     return found
+
+
+def carry_identity(dataset: Dataset, origin: Origin) -> None:
+    """Give an object the patient and the study of its sources."""
+    with headers.quietly():
+        for element in origin.header:
+            if element.keyword in (*_CARRIED, "SpecificCharacterSet"):
+                dataset.add(element)
+
+
+def is_anonymised(origin: Origin) -> bool:
+    """Whether the sources say that the patient's identity was removed from them."""
+    return headers.text(origin.header, "PatientIdentityRemoved") == "YES"
 
 
 def sign(dataset: Dataset, origin: Origin) -> None:

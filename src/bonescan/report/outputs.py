@@ -19,6 +19,7 @@ from bonescan.report.display import lay_out
 from bonescan.report.figure import draw_overlay
 from bonescan.report.html import render_report
 from bonescan.report.objects import OBJECTS, write_objects
+from bonescan.report.origin import identity_flag
 from bonescan.report.pdf import render_pdf
 from bonescan.report.record import result_record, stored_counts
 from bonescan.report.sheet import compose
@@ -55,7 +56,12 @@ COLUMNS = (
 
 
 def write_outputs(
-    scan: Scan, reading: Reading, folder: Path, *, seg_regions: bool = False
+    scan: Scan,
+    reading: Reading,
+    folder: Path,
+    *,
+    seg_regions: bool = False,
+    with_sources: bool = False,
 ) -> tuple[Path, ...]:
     """Write a reading's files into a folder.
 
@@ -69,6 +75,8 @@ def write_outputs(
         this reading has not.
     seg_regions : bool
         Put the skeletal regions into ``seg.dcm``, too.
+    with_sources : bool
+        Put the views' DICOM source files beside the objects that refer to them, under their names.
 
     Returns
     -------
@@ -81,7 +89,7 @@ def write_outputs(
     BonescanError
         If the files cannot be written; the folder is then as it was, or a new one is not there.
     """
-    files = _contents(scan, reading, seg_regions)
+    files = _contents(scan, reading, seg_regions, with_sources)
     try:
         _write_all(files, folder)
     except OSError as error:
@@ -100,7 +108,9 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _contents(scan: Scan, reading: Reading, seg_regions: bool) -> dict[str, bytes]:
+def _contents(
+    scan: Scan, reading: Reading, seg_regions: bool, with_sources: bool
+) -> dict[str, bytes]:
     """Return the files by name, ``result.json`` last."""
     panels = lay_out(scan, reading)
     files = {**_masks(scan, reading), **_counts(scan)}
@@ -111,6 +121,8 @@ def _contents(scan: Scan, reading: Reading, seg_regions: bool) -> dict[str, byte
     files[REPORT] = _bytes(render_report(sheet, scan, reading))
     files[PDF] = render_pdf(sheet, study=scan.study, made_at=reading.provenance.made_at)
     files |= write_objects(scan, reading, overlay, files[PDF], regions=seg_regions)
+    if with_sources and identity_flag(scan) is None:
+        files |= {view.source.name: view.source.read_bytes() for view in scan.views}
     record = result_record(scan, reading, panels, [*files, RESULT])
     files[RESULT] = (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
     return files
