@@ -35,6 +35,8 @@ class BodyParameters:
         hands stay beside the hips however far the elbows bend.
     head_turn_deg, head_tilt_deg, head_nod_deg : float
         Turned to the patient's left, tilted to the left, chin to the chest, where positive.
+    jaw_close_deg : float
+        How far the jaw is closed against the template's, whose mouth is a little open.
     scoliosis_deg : float
         Cobb angle of a thoracic curve with a smaller lumbar counter-curve; positive bulges to the
         patient's left.
@@ -66,6 +68,7 @@ class BodyParameters:
     head_turn_deg: float = 0.0
     head_tilt_deg: float = 0.0
     head_nod_deg: float = 0.0
+    jaw_close_deg: float = 0.0
     scoliosis_deg: float = 0.0
     kyphosis_deg: float = 0.0
     rib_slope_deg: float = 0.0
@@ -145,7 +148,7 @@ class BodyParameters:
             )
         loss = 0.8 * max(age - 50.0, 0.0)
         height = rng.normal(1610, 62) - loss if female else rng.normal(1735, 68) - loss
-        bmi = 20 + rng.gamma(3.2, 1.75) if female else 20.5 + rng.gamma(3.6, 1.4)
+        bmi = 18.5 + rng.gamma(3.2, 1.75) if female else 19 + rng.gamma(3.6, 1.4)
 
         def around(centre: float, spread: float, limit: float) -> float:
             return float(np.clip(rng.normal(centre, spread), centre - limit, centre + limit))
@@ -167,7 +170,7 @@ class BodyParameters:
             pronation_deg=pair(20.0, 25.0, 8.0, 50.0),
             head_turn_deg=around(0, 7, 20),
             head_tilt_deg=around(0, 3, 8),
-            head_nod_deg=around(-11, 6, 15),
+            head_nod_deg=around(-1, 6, 14),
             scoliosis_deg=around(0, 5 + 0.1 * older, 22),
             kyphosis_deg=float(abs(around(0, 4 + 0.25 * older, 28))),
             rib_slope_deg=around(8, 4, 9),
@@ -197,4 +200,5 @@ class BodyParameters:
         ]
         elbows = (max(swing[0], 0.0), max(swing[1], 0.0))
         lean = around(0, 0.22, 0.5)
-        return replace(drawn, elbow_flexion_deg=elbows, bladder_lean=lean)
+        jaw = around(9, 2.5, 5)
+        return replace(drawn, elbow_flexion_deg=elbows, bladder_lean=lean, jaw_close_deg=jaw)

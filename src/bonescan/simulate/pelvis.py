@@ -40,10 +40,17 @@ def hip_bones(sex: Sex) -> Piece:
         mark("hip", "pelvis", "L", HIP),
         mark("anterior superior iliac spine", "pelvis", "L", _CREST[0]),
         mark("posterior superior iliac spine", "pelvis", "L", _CREST[-1]),
+        mark("iliac crest front", "pelvis", "L", _CREST[2]),
         mark("iliac crest", "pelvis", "L", _CREST[4]),
+        mark("iliac crest back", "pelvis", "L", _CREST[6]),
         mark("ischial tuberosity", "pelvis", "L", (61, 188, 874)),
         mark("pubic symphysis", "pelvis", "M", (0, 104, 905)),
         mark("acetabular roof", "pelvis", "L", (88, 150, 962)),
+        mark("arcuate line", "pelvis", "L", (92, 148, 975)),
+        mark("arcuate line upper", "pelvis", "L", (70, 174, 995)),
+        mark("superior pubic ramus", "pelvis", "L", (48, 108, 931)),
+        mark("posterior column", "pelvis", "L", (76, 174, 955)),
+        mark("ischial column", "pelvis", "L", (79, 182, 918)),
     )
     return both_sides(Piece((bone,), marks))
 

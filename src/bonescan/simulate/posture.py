@@ -14,6 +14,7 @@ from bonescan.simulate.legs import ANKLE, KNEE
 from bonescan.simulate.parameters import FOREARM_TILT_DEG, BodyParameters
 from bonescan.simulate.pelvis import HIP
 from bonescan.simulate.shapes import Floats, f32
+from bonescan.simulate.skull import JAW_JOINT
 
 #: Joints of the template about which limbs turn, mm.
 ROOT = (0.0, 166.0, 1046.0)
@@ -55,10 +56,13 @@ def pose(parameters: BodyParameters) -> Pose:
     skull = (
         _about("h", p.head_turn_deg) @ _about("y", p.head_tilt_deg) @ _about("x", p.head_nod_deg)
     )
+    head = _hinge(trunk, ATLAS, skull * head_size)
+    bite = skull @ _about("x", -p.jaw_close_deg)
     moves: dict[tuple[str, str], Move] = {
         ("trunk", "M"): trunk,
         ("rib", "M"): _ribs(p, trunk),
-        ("head", "M"): _hinge(trunk, ATLAS, skull * head_size),
+        ("head", "M"): head,
+        ("jaw", "M"): _hinge(head, JAW_JOINT, bite * head_size),
     }
     basin = _about("x", -p.pelvic_tilt_deg) @ _about("y", -p.pelvic_obliquity_deg)
     scale = np.diag([size * p.pelvis_width, size, size])

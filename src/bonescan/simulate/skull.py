@@ -1,4 +1,7 @@
-"""The head: skull vault, base and face, jaw and teeth, in the template's frame."""
+"""The head: skull vault, base and face, jaw and teeth, in the template's frame.
+
+The template's mouth is a little open, as the ICRP 110 man's is.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ from bonescan.simulate.shapes import (
 VAULT_CENTRE = (0.0, 137.0, 1683.0)
 VAULT_RADII = (72.0, 96.0, 77.0)
 VAULT_THICKNESS = 7.8
+#: Middle of the jaw's joints, about which it closes.
+JAW_JOINT = (0.0, 124.0, 1634.0)
 #: The base runs from the orbital roofs down to the occiput.
 _BASE_POINT, _BASE_NORMAL = (0.0, 40.0, 1688.0), (0.0, -0.45, -1.0)
 
@@ -35,7 +40,7 @@ def head(sex: Sex) -> Piece:
     female = sex == "F"
     bones = [
         Bone(Part("skull", "skull", "M"), "head", _skull(0.93 if female else 1.0)),
-        Bone(Part("mandible", "mandible", "M"), "head", _mandible(1.0 if female else 1.1)),
+        Bone(Part("mandible", "mandible", "M"), "jaw", _mandible(1.0 if female else 1.1)),
     ]
     marks = [
         mark("vertex", "head", "M", (0, 135, 1760)),
@@ -44,8 +49,8 @@ def head(sex: Sex) -> Piece:
         mark("frontal sinus", "head", "M", (0, 42, 1690)),
         mark("sphenoid sinus", "head", "M", (0, 105, 1660)),
         mark("upper teeth", "head", "M", (0, 42, 1613)),
-        mark("lower teeth", "head", "M", (0, 44, 1592)),
-        mark("chin", "head", "M", (0, 38, 1556)),
+        mark("lower teeth", "jaw", "M", (0, 44, 1592)),
+        mark("chin", "jaw", "M", (0, 38, 1556)),
     ]
     for side, sign in (("R", -1.0), ("L", 1.0)):
         marks += [
@@ -54,7 +59,7 @@ def head(sex: Sex) -> Piece:
             mark("ear", "head", side, (76 * sign, 142, 1650)),
             mark("temporomandibular joint", "head", side, (50 * sign, 124, 1634)),
             mark("upper molars", "head", side, (25 * sign, 70, 1613)),
-            mark("lower molars", "head", side, (25 * sign, 70, 1592)),
+            mark("lower molars", "jaw", side, (25 * sign, 70, 1592)),
         ]
     return Piece(tuple(bones), tuple(marks))
 

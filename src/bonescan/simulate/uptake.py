@@ -18,6 +18,7 @@ from scipy import ndimage
 from bonescan.scan import OTHER_BONE, REGIONS
 from bonescan.simulate.anatomy import ORGANS, Anatomy
 from bonescan.simulate.sources import Array, blob, box_around
+from bonescan.simulate.unevenness import soft_field, vault_factor
 from bonescan.simulate.zones import (
     FACE_ZONES,
     MARROW_SHARE,
@@ -83,7 +84,7 @@ def draw_physiology(
     spine = np.exp(0.14 * rng.standard_normal())
     for name in ("cervical", "thoracic", "lumbar", "sacrum"):
         regions[name] *= float(spine)
-    skull, limbs = np.exp(0.6 * rng.standard_normal()), np.exp(0.33 * rng.standard_normal())
+    skull, limbs = np.exp(0.7 * rng.standard_normal()), np.exp(0.36 * rng.standard_normal())
     for name in ("skull", "mandible"):
         regions[name] *= float(skull)
     for name in ("femora", "lower legs", "forearms", "hands", "feet", "humeri", "patellae"):
@@ -106,7 +107,8 @@ def draw_physiology(
     tissues["gut"] *= tissues["soft"]
     shows = rng.random() < 0.12  # the stomach, where pertechnetate is free
     tissues["stomach"] = tissues["stomach"] * tissues["soft"] if shows else tissues["gut"]
-    return Physiology(regions, zones, tissues, float(rng.uniform(0.04, 0.11)))
+    asymmetry, texture = float(rng.uniform(0.04, 0.12)), float(rng.uniform(0.07, 0.20))
+    return Physiology(regions, zones, tissues, asymmetry, texture)
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ def normal_uptake(anatomy: Anatomy, physiology: Physiology, rng: np.random.Gener
     level *= _zones(anatomy, physiology, rng, index, part)
     level *= _along_ribs(regions_of=_region_of_part(anatomy)[part], depth=index[:, 1])
     level *= _texture(anatomy.part.shape, index, anatomy.voxel_mm, physiology.texture, rng)
+    level *= _vault(anatomy, index, part, rng)
     activity = np.zeros(anatomy.part.size, np.float32)
     activity[where] = level * (bone - (1 - MARROW_SHARE) * marrow)
     region = _region_of_part(anatomy)[anatomy.part]
@@ -202,7 +205,7 @@ def _part_levels(anatomy: Anatomy, physiology: Physiology, rng: np.random.Genera
         key = (part.region, part.side)
         if key not in sides:
             sides[key] = float(physiology.asymmetry * rng.standard_normal())
-        own = 0.10 * rng.standard_normal()
+        own = 0.12 * rng.standard_normal()
         levels[index] = physiology.regions[part.region] * np.exp(sides[key] + own)
     return levels
 
@@ -230,6 +233,18 @@ def _zones(
             weight = np.exp(-0.5 * (near**2).sum(axis=1))
             factor[low:high] += (here * weight * allowed[part[low:high]]).astype(np.float32)
     return np.maximum(factor, 0.05)
+
+
+def _vault(
+    anatomy: Anatomy, index: NDArray[np.intp], part: NDArray[np.uint8], rng: np.random.Generator
+) -> Array:
+    """The uneven vault, as a factor for each bone voxel."""
+    factor = np.ones(len(index), np.float32)
+    skull = np.array([p.region == "skull" for p in anatomy.parts])[part]
+    if skull.any():
+        place = (index[skull] + 0.5) * anatomy.voxel_mm
+        factor[skull] = vault_factor(anatomy, place, rng)
+    return factor
 
 
 def _along_ribs(regions_of: NDArray[np.uint8], depth: NDArray[np.intp]) -> Array:
@@ -275,7 +290,7 @@ def _soft_tissue(anatomy: Anatomy, physiology: Physiology, rng: np.random.Genera
         if name in tissues:
             table[number] = tissues[name] * float(np.exp(0.06 * rng.standard_normal()))
     activity = table[anatomy.organ] * anatomy.body
-    activity *= _richness(anatomy)
+    activity *= _richness(anatomy) * soft_field(anatomy.part.shape, anatomy.voxel_mm, rng)
     activity[anatomy.lung] = tissues["lung"]
     _add_larynx(activity, anatomy, tissues["larynx"], rng)
     activity *= 1 - anatomy.bone
