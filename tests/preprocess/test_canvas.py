@@ -153,6 +153,17 @@ def test_resampled_preset_brings_another_matrix_to_the_same_canvas() -> None:
     assert placement.gain == pytest.approx(as_is.placements[0].gain, rel=0.01)
 
 
+def test_head_room_puts_the_head_under_a_strip_of_air_whatever_the_height() -> None:
+    settings = ResampledCanvas(head_room=16)
+    for bottom in (500, 760, 1000):
+        canvas = prepare_canvas(scan(view("anterior", phantom(bottom=bottom))), settings)
+        lit = np.flatnonzero((canvas.grey[:, :256] > canvas.grey.max() / 8).sum(axis=1) > 4)
+        assert lit[0] == pytest.approx(16, abs=6)
+        assert canvas.grey.shape == (640, 512)
+        last_row_of_legs = min(640, 16 + bottom - 60)
+        assert lit[-1] == pytest.approx(last_row_of_legs, abs=8)
+
+
 def test_resampled_preset_without_spacing_fits_the_frame_width() -> None:
     (placement,) = prepare_canvas(
         scan(view("anterior", np.repeat(np.repeat(phantom(), 2, 0), 2, 1), None)),
@@ -232,13 +243,14 @@ def test_restore_inverts_a_reduced_canvas_up_to_its_blocks(
     st.sampled_from([(512, 128, 4.8), (2048, 512, 1.2), (1024, 256, 2.26), (900, 300, 2.0)]),
     st.floats(0.9, 1.1),
     st.sampled_from([1, 2]),
+    st.sampled_from([None, 0, 16]),
 )
 def test_resampled_blobs_come_back_in_place(
-    matrix: tuple[int, int, float], stretch: float, reduce: int
+    matrix: tuple[int, int, float], stretch: float, reduce: int, head_room: int | None
 ) -> None:
     shape, spacing = matrix[:2], matrix[2] * stretch
     given_scan = scan(view("anterior", phantom(shape, 10, shape[0] - 10), (spacing, spacing)))
-    canvas = prepare_canvas(given_scan, ResampledCanvas(reduce=reduce))
+    canvas = prepare_canvas(given_scan, ResampledCanvas(reduce=reduce, head_room=head_room))
     rows, columns = np.indices(shape)
     centre = shape[0] // 4, shape[1] // 2
     radius = 8 * reduce * max(1.0, 2.4 / spacing)

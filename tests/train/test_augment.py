@@ -20,6 +20,7 @@ from bonescan.train.augment import (
     digitised,
     mirror_halves,
     moved,
+    shaded,
     spotted,
     thinned,
 )
@@ -36,6 +37,7 @@ EVERYTHING = Augment(
     coarse=0.5,
     digital=0.5,
     law=0.5,
+    shade=0.5,
     crop=0.5,
 )
 
@@ -198,3 +200,15 @@ def test_a_dropped_view_takes_its_labels_along() -> None:
     assert sides == {(True, False), (False, True)}
     assert all(not two[one == 0].any() for one, two in dropped)
     assert np.array_equal(blank_half(grey, 1)[:, :16], grey[:, :16])
+
+
+def test_shade_changes_uptake_slowly_and_keeps_its_level() -> None:
+    rng = np.random.default_rng(4)
+    even = np.full((160, 128), 20.0, np.float32)
+    fields = [np.log(shaded(even, rng) / even) for _ in range(40)]
+    assert abs(float(np.mean(fields))) < 0.02
+    assert 0.03 < float(np.std(fields)) < 0.25
+    for field in fields:
+        steps = np.abs(np.diff(field[:, :64], axis=0)).max()
+        assert steps < 0.6 * max(float(np.ptp(field)), 1e-3)
+    assert not np.allclose(fields[0][:, :64], fields[0][:, 64:])

@@ -63,6 +63,11 @@ class ResampledCanvas(Frozen):
     body_rows: int = 950
     view_columns: int = 256
     kept_rows: int = 640
+    head_room: int | None = Field(default=None, ge=0)
+    """Rows of air above the head; without it the body is centred in ``body_rows``, as in the paper.
+
+    A short body then leaves most of the kept rows to air, and the thighs are cut.
+    """
     brightness: Brightness | BodyBrightness = Brightness()
     reduce: int = Field(default=1, ge=1)
 
@@ -208,8 +213,9 @@ class Augment(Frozen):
     both views is blanked, as where a study lacks it. Each of the following is the chance of a
     change that makes the picture less like any one camera's: ``coarse`` pixels up to 2.5 times as
     large; a ``digital`` chain that rounds to few grey values and clips or wraps at 256; a contrast
-    ``law`` (a power of 0.75 to 1.3); ``crop``, rows missing at the head or the feet; ``spots``, hot
-    drops where there is no bone, as of urine or at the vein (with `JointMask` alone).
+    ``law`` (a power of 0.75 to 1.3); a ``shade`` that makes uptake slowly uneven; ``crop``, rows
+    missing at the head or the feet; ``spots``, hot drops where there is no bone, as of urine or at
+    the vein (with `JointMask` alone).
     """
 
     gain: float = Field(default=1.0, ge=1)
@@ -223,6 +229,7 @@ class Augment(Frozen):
     coarse: float = Field(default=0.0, ge=0, le=1)
     digital: float = Field(default=0.0, ge=0, le=1)
     law: float = Field(default=0.0, ge=0, le=1)
+    shade: float = Field(default=0.0, ge=0, le=1)
     crop: float = Field(default=0.0, ge=0, le=1)
     spots: float = Field(default=0.0, ge=0, le=1)
 

@@ -162,7 +162,7 @@ def _place(
 ) -> tuple[NDArray[np.float32], Placement, list[Flag]]:
     """Return a view's (kept_rows, view_columns) part of the canvas and where it came from."""
     columns = _columns(item.pixels, rows, settings.view_columns)
-    down = _row_shift(rows, settings.body_rows)
+    down = _row_shift(rows, settings)
     right = _column_shift(columns, item.pixels.shape[1], settings.view_columns)
     window = _moved(item.pixels, down, right, (settings.body_rows, settings.view_columns))
     gain = brightness_gain(window, settings.brightness)
@@ -183,9 +183,11 @@ def _columns(pixels: NDArray[np.float32], rows: Extent, window: int) -> Extent:
     return found or Extent(0, width)
 
 
-def _row_shift(rows: Extent, window: int) -> int:
+def _row_shift(rows: Extent, settings: AnyCanvas) -> int:
     """Rows to move down: the body centred, or from its top where it is longer than the window."""
-    return max(0, (window - rows.length) // 2) - rows.first
+    if settings.kind == "resampled" and settings.head_room is not None:
+        return settings.head_room - rows.first
+    return max(0, (settings.body_rows - rows.length) // 2) - rows.first
 
 
 def _column_shift(columns: Extent, width: int, window: int) -> int:

@@ -44,7 +44,7 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> A
     log -= abs(rng.normal(0.25, 0.2)) * np.abs(direction[:, 2]) * np.clip(1 - up, 0, 1)
     log += rng.normal(0, 0.25) * direction[:, 1] + rng.normal(0, 0.12) * direction[:, 2]
     for _ in range(rng.poisson(5)):
-        centre = rng.standard_normal(3) + (0.6, 0.0, 0.0)
+        centre = rng.standard_normal(3) + np.array([0.6, 0.0, 0.0])
         centre /= np.linalg.norm(centre)
         width = np.deg2rad(rng.uniform(7, 32))
         near = np.exp((direction @ centre - 1) / width**2)

@@ -84,6 +84,8 @@ def augmented(
     strange = rng.spawn(1)[0]
     if strange.random() < settings.spots:
         grey, target = spotted(grey, target, strange)
+    if strange.random() < settings.shade:
+        grey = shaded(grey, strange)
     if mirrored:
         grey, target = mirror_halves(grey), mirror_halves(target)
     if settings.thin < 1:
@@ -171,6 +173,24 @@ def bent(grey: Grey, power: float) -> Grey:
     level = np.float32(np.median(lit))
     changed: Grey = np.clip(level * (grey / level) ** np.float32(power), 0, GREY_MAXIMUM)
     return changed.astype(np.float32)
+
+
+def shaded(grey: Grey, rng: np.random.Generator) -> Grey:
+    """Make uptake uneven: factors of a slow random field, of its own for each view.
+
+    Its grain is a twentieth to a sixth of the view's width, its log standard deviation up to 0.25.
+    """
+
+    def one(half: Grey, _: int) -> Grey:
+        step = half.shape[1] * rng.uniform(0.05, 0.17)
+        size = [int(np.ceil(n / step)) + 3 for n in half.shape]
+        rows, columns = (np.arange(n) / step + 1 for n in half.shape)
+        grid = np.meshgrid(rows, columns, indexing="ij")
+        field = ndimage.map_coordinates(rng.standard_normal(size), grid, order=1)
+        factor = np.exp(rng.uniform(0, 0.25) * field)
+        return np.clip(half * factor, 0, GREY_MAXIMUM).astype(np.float32)
+
+    return _each_half(grey, one)
 
 
 def cropped(grey: Grey, target: Classes, rng: np.random.Generator) -> tuple[Grey, Classes]:
