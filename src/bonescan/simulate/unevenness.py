@@ -62,7 +62,8 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> A
     total = float(vault.sum())
     if total > 0:
         log -= vault * float((log * vault).sum()) / total
-    return np.exp(log).astype(np.float32)
+    factor: Array = np.exp(log).astype(np.float32)
+    return factor
 
 
 def _head_axes(anatomy: Anatomy, place: Floats) -> tuple[Floats, Floats, Floats]:
@@ -92,4 +93,5 @@ def soft_field(shape: tuple[int, ...], voxel_mm: float, rng: np.random.Generator
     coarse: Any = rng.standard_normal(size)
     z, x = (np.arange(shape[axis]) / step + 1 for axis in (0, 2))
     smooth = ndimage.map_coordinates(coarse, np.meshgrid(z, x, indexing="ij"), order=3)
-    return np.exp(SOFT_SPREAD * smooth)[:, None, :].astype(np.float32)
+    field: Array = np.exp(SOFT_SPREAD * smooth)[:, None, :].astype(np.float32)
+    return field

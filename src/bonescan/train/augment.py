@@ -188,7 +188,8 @@ def shaded(grey: Grey, rng: np.random.Generator) -> Grey:
         grid = np.meshgrid(rows, columns, indexing="ij")
         field = ndimage.map_coordinates(rng.standard_normal(size), grid, order=1)
         factor = np.exp(rng.uniform(0, 0.25) * field)
-        return np.clip(half * factor, 0, GREY_MAXIMUM).astype(np.float32)
+        uneven: Grey = np.clip(half * factor, 0, GREY_MAXIMUM).astype(np.float32)
+        return uneven
 
     return _each_half(grey, one)
 
