@@ -24,8 +24,10 @@ class Vendor:
     ``pixel_mm`` are the spacings that it is used with; ``velocity_mm_s`` the range of table
     velocities; ``window_kev`` the energy window; ``view_hint`` how the header tells the views;
     ``posterior_first`` puts the posterior frame first (its Detector Vector tells). Habits of sites
-    are variants of a make: ``one_file_a_view`` makes two files of a scan; without
-    ``tells_spacing`` the Pixel Spacing is empty, without ``tells_date`` the Study Date.
+    are variants of a make: ``one_file_a_view`` makes two files of a scan, ``one_frame`` puts both
+    views side by side in one frame, a ``scatter_kev`` window adds its frames before those of the
+    photopeak; without ``tells_spacing`` the Pixel Spacing is empty, without ``tells_date`` the
+    Study Date.
     """
 
     key: str
@@ -41,6 +43,8 @@ class Vendor:
     posterior_first: bool = False
     technique: str = "1PS"
     one_file_a_view: bool = False
+    one_frame: bool = False
+    scatter_kev: tuple[float, float] | None = None
     tells_spacing: bool = True
     tells_date: bool = True
 
@@ -82,6 +86,10 @@ VENDORS |= {
         replace(VENDORS["ge-infinia"], key="ge-infinia-undated", tells_date=False),
         replace(VENDORS["ge-millennium"], key="ge-millennium-no-spacing", tells_spacing=False),
         replace(VENDORS["siemens-ecam"], key="siemens-ecam-split", one_file_a_view=True),
+        replace(VENDORS["ge-infinia"], key="ge-infinia-one-frame", one_frame=True),
+        replace(
+            VENDORS["siemens-symbia"], key="siemens-symbia-two-windows", scatter_kev=(108.5, 129.5)
+        ),
     )
 }
 
@@ -89,8 +97,9 @@ VENDORS |= {
 PRESET_VENDORS: dict[str, tuple[tuple[str, float], ...]] = {
     "paper": (("ge-discovery", 0.6), ("ge-infinia", 0.3), ("ge-millennium", 0.1)),
     "screening": (
-        ("ge-discovery", 0.35), ("ge-infinia", 0.12), ("ge-infinia-undated", 0.03),
-        ("ge-millennium", 0.06), ("ge-millennium-no-spacing", 0.04), ("siemens-symbia", 0.20),
+        ("ge-discovery", 0.35), ("ge-infinia", 0.10), ("ge-infinia-one-frame", 0.02),
+        ("ge-infinia-undated", 0.03), ("ge-millennium", 0.06), ("ge-millennium-no-spacing", 0.04),
+        ("siemens-symbia", 0.17), ("siemens-symbia-two-windows", 0.03),
         ("siemens-ecam", 0.04), ("siemens-ecam-split", 0.04), ("philips-brightview", 0.12),
     ),
     "followup": (
