@@ -92,6 +92,12 @@ Paths = Annotated[
     typer.Argument(metavar="PATH", readable=False, help="DICOM files, folders, zips or pictures."),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        help="Where: this machine, or Ray (the cluster in RAY_ADDRESS, or one of its own)."
+    ),
+]
 Anonymize = Annotated[
     bool,
     typer.Option("--anonymize", help="Write and say nothing that tells who the patient is."),
@@ -114,7 +120,13 @@ def read(
         Path | None,
         typer.Option(help="Model package; the shipped one without it."),
     ] = None,
-    workers: Workers = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Studies at a time: 1 without it; on Ray, what there is room for."
+        ),
+    ] = None,
+    engine: Engine = "local",
     anonymize: Anonymize = False,
     key: Key = None,
 ) -> None:
@@ -135,9 +147,10 @@ def read(
     console = Console(soft_wrap=True)
     with covering(cover), find_studies(paths) as found:
         failures = [failure.reason for failure in found.failures]
-        for result in pipeline.read_all(
-            found.studies, package, out, workers=workers, pseudonyms=pseudonyms
-        ):
+        results = pipeline.read_all(
+            found.studies, package, out, workers=workers, engine=engine, pseudonyms=pseudonyms
+        )
+        for result in results:
             if isinstance(result, BonescanError):
                 failures.append(str(result))
             else:

@@ -24,7 +24,7 @@ from bonescan.report import note_missing_objects, remove_leftovers, write_output
 from bonescan.report.followup import write_followup
 from bonescan.report.stored import is_result, load_results
 from bonescan.scan import Reading, Scan
-from bonescan.work import in_order, run_pieces
+from bonescan.work import EngineName, in_order, run_pieces
 
 
 def read(
@@ -70,7 +70,8 @@ def read_all(
     package: Package,
     out: Path,
     *,
-    workers: int = 1,
+    workers: int | None = None,
+    engine: EngineName = "local",
     pseudonyms: Pseudonyms | None = None,
 ) -> Iterator[Reading | BonescanError]:
     """Read studies and yield for each its reading or what was wrong with it.
@@ -84,15 +85,17 @@ def read_all(
     package : Package
     out : Path
         As for `read`.
-    workers : int
-        Processes; with one, the studies are read in this process.
+    workers : int, optional
+        Studies at work at a time; see `bonescan.work.run_pieces`.
+    engine : {"local", "ray"}
+        Where: in processes of this machine, or on a Ray cluster.
     pseudonyms : Pseudonyms, optional
         As for `read`.
     """
-    here = workers == 1 or len(studies) < 2
+    here = engine == "local" and ((workers or 1) == 1 or len(studies) < 2)
     threads = None if here else 1
     job = partial(_read_one, package=package, out=out, threads=threads, pseudonyms=pseudonyms)
-    outcomes = run_pieces(job, studies, name=_shown, workers=workers)
+    outcomes = run_pieces(job, studies, name=_shown, workers=workers, engine=engine)
     for study, outcome in zip(studies, in_order(outcomes), strict=True):
         if isinstance(outcome, ProcessEnded):
             remove_leftovers(out / study.name)

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from bonescan.errors import BonescanError, ProcessEnded
 
 P = TypeVar("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Item(Generic[P]):
+    """A piece of work with its number and what the user knows it by."""
+
+    index: int
+    piece: P
+    name: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """In the place of a result: the process ended while the piece was in it."""
 
 
 def attempt(function: Callable[[P], R], piece: P, name: str) -> R | BonescanError:

@@ -8,23 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any
 
 from bonescan.errors import BonescanError
-from bonescan.work.attempt import P, R, attempt, ended
-
-
-@dataclass(frozen=True)
-class _Item(Generic[P]):
-    index: int
-    piece: P
-    name: str
-
-
-@dataclass(frozen=True)
-class _Broken:
-    """In the place of a result: the pool broke while the piece was in it."""
+from bonescan.work.attempt import Item, Lost, P, R, attempt, ended
 
 
 def run_in_processes(
@@ -51,31 +38,31 @@ def run_in_processes(
     workers : int
     """
     waiting = deque(
-        _Item(index, piece, name)
+        Item(index, piece, name)
         for index, (piece, name) in enumerate(zip(pieces, names, strict=True))
     )
     workers = max(1, min(workers, len(pieces)))
     while waiting:
         broken = []
         for item, outcome in _in_one_pool(function, waiting, workers):
-            if isinstance(outcome, _Broken):
+            if isinstance(outcome, Lost):
                 broken.append(item)
             else:
                 yield item.index, outcome
         culprit = False
         for item in broken:
             found = _alone(function, item)
-            culprit = culprit or isinstance(found, _Broken)
-            yield item.index, ended(item.name) if isinstance(found, _Broken) else found
+            culprit = culprit or isinstance(found, Lost)
+            yield item.index, ended(item.name) if isinstance(found, Lost) else found
         if broken and not culprit:
             workers = max(1, workers // 2)
 
 
 def _in_one_pool(
-    function: Callable[[P], R], waiting: deque[_Item[P]], workers: int
-) -> Iterator[tuple[_Item[P], R | BonescanError | _Broken]]:
+    function: Callable[[P], R], waiting: deque[Item[P]], workers: int
+) -> Iterator[tuple[Item[P], R | BonescanError | Lost]]:
     """Take from ``waiting`` until it is empty or the pool has broken."""
-    running: dict[Future[R | BonescanError], _Item[P]] = {}
+    running: dict[Future[R | BonescanError], Item[P]] = {}
     whole = True
     with _pool(workers) as pool:
         while running or (waiting and whole):
@@ -87,7 +74,7 @@ def _in_one_pool(
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 outcome = _result(future)
-                whole = whole and not isinstance(outcome, _Broken)
+                whole = whole and not isinstance(outcome, Lost)
                 yield running.pop(future), outcome
 
 
@@ -103,20 +90,20 @@ def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _submit(pool: ProcessPoolExecutor, function: Callable[[P], R], item: _Item[P]) -> Any:
+def _submit(pool: ProcessPoolExecutor, function: Callable[[P], R], item: Item[P]) -> Any:
     try:
         return pool.submit(attempt, function, item.piece, item.name)
     except BrokenProcessPool:
         return None
 
 
-def _result(future: Future[R | BonescanError]) -> R | BonescanError | _Broken:
+def _result(future: Future[R | BonescanError]) -> R | BonescanError | Lost:
     try:
         return future.result()
     except BrokenProcessPool:
-        return _Broken()
+        return Lost()
 
 
-def _alone(function: Callable[[P], R], item: _Item[P]) -> R | BonescanError | _Broken:
+def _alone(function: Callable[[P], R], item: Item[P]) -> R | BonescanError | Lost:
     with _pool(1) as pool:
         return _result(pool.submit(attempt, function, item.piece, item.name))
