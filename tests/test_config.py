@@ -119,6 +119,8 @@ def test_every_shipped_experiment_loads(path: Path) -> None:
     experiment = load_experiment(path)
     assert set(experiment.printed) <= set(experiment.runs)
     for printed in experiment.printed.values():
+        if printed.region is not None:  # of other groups, see test_experiments.py
+            continue
         harmonic = 2 * printed.precision * printed.sensitivity
         assert printed.f1 == pytest.approx(
             harmonic / (printed.precision + printed.sensitivity), abs=0.02

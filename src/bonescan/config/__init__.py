@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from bonescan.config.base import Frozen as Frozen
+from bonescan.config.learning import Adam as Adam
+from bonescan.config.learning import OptimiserSettings as OptimiserSettings
 from bonescan.config.networks import DoubleUNetSettings as DoubleUNetSettings
 from bonescan.config.networks import ModelSettings as ModelSettings
 from bonescan.config.networks import UNetSettings as UNetSettings
@@ -234,17 +236,6 @@ class Augment(Frozen):
     spots: float = Field(default=0.0, ge=0, le=1)
 
 
-class Adam(Frozen):
-    """Adam; unnamed in the paper, the original Double U-Net's (section 3.8)."""
-
-    kind: Literal["adam"] = "adam"
-    learning_rate: float = 1e-4
-    schedule: Literal["constant", "cosine"] = "constant"
-    clip_norm: float = Field(default=0.0, ge=0)
-    """Largest norm of the gradient (not in the paper); 0 leaves it as it is. Overlap losses of a
-    few lesion pixels jump: without it, runs at high learning rates fell back to no marks."""
-
-
 class Training(Frozen):
     """The loop (sections 3.8 and 4)."""
 
@@ -343,7 +334,7 @@ class Settings(Frozen):
     model: ModelSettings = DoubleUNetSettings()
     init: InitSettings = FreshInit()
     loss: LossSettings = DiceLoss()
-    optimiser: Adam = Adam()
+    optimiser: OptimiserSettings = Adam()
     augment: Augment = Augment()
     training: Training = Training()
 

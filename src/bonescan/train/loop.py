@@ -20,7 +20,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from bonescan.config import Adam, Settings, Training
+from bonescan.config import OptimiserSettings, Settings, Training
 from bonescan.errors import BadInput, BadSettings, BonescanError
 from bonescan.measures.pixels import PixelCounts
 from bonescan.models import Network, build_model
@@ -35,6 +35,8 @@ from bonescan.train.dataset import Batch, Example, plain_batches, training_batch
 from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.initial import initialise
 from bonescan.train.losses import loss_of
+from bonescan.train.optimisers import build_optimiser
+from bonescan.train.schedules import rate_factor
 from bonescan.train.watch import Record, Watcher
 
 #: Relative difference in an epoch's loss between a resumed and an uninterrupted run on a GPU.
@@ -79,7 +81,7 @@ class Learner:
         self.average = copy.deepcopy(network).requires_grad_(False) if self.decay else None
         if self.average is not None:
             fabric.to_device(self.average)
-        optimiser = torch.optim.Adam(network.parameters(), lr=settings.optimiser.learning_rate)
+        optimiser = build_optimiser(network, settings.optimiser)
         self.model, self.optimiser = fabric.setup(network, optimiser)
 
     @property
@@ -304,12 +306,11 @@ def keep_best(record: Record, progress: Progress, learner: Learner, folder: RunF
 
 
 def set_learning_rate(
-    learner: Learner, settings: Adam, progress: Progress, training: Training
+    learner: Learner, settings: OptimiserSettings, progress: Progress, training: Training
 ) -> float:
     """Set the learning rate of the coming epoch, and return it."""
-    rate = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate *= 0.5 * (1 + math.cos(math.pi * progress.epoch / training.epochs))
+    factor = rate_factor(settings.schedule, progress.records, training.epochs)
+    rate = settings.learning_rate * factor
     for group in learner.optimiser.param_groups:
         group["lr"] = rate
     return rate
