@@ -441,12 +441,36 @@ def export(
     false_marks: Annotated[
         float, typer.Option(help="False marks a validation patient that the threshold may cost.")
     ] = 1.0,
+    cohort: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What the run's data was prepared from; calibrates on its validation patients. "
+            "Repeat it to add patients that the run does not know."
+        ),
+    ] = None,
 ) -> None:
-    """Turn a trained run into a model package that `bonescan read --model` takes."""
+    """Turn a trained run into a model package that `bonescan read --model` takes.
+
+    With --cohort, lesions and patients get calibrated probabilities.
+    """
+    from bonescan.evaluate.calibrating import export_calibrated
     from bonescan.evaluate.operating import lesion_threshold
     from bonescan.train.export import export_run
 
-    package = export_run(
-        run, out, name=name, threshold=lesion_threshold(run, most_false=false_marks)
-    )
+    threshold = lesion_threshold(run, most_false=false_marks)
+    if not cohort:
+        package = export_run(run, out, name=name, threshold=threshold)
+    else:
+        with progress("calibrating") as report:
+            package, remarks = export_calibrated(
+                run,
+                out,
+                cohort,
+                name=name,
+                threshold=threshold,
+                most_false=false_marks,
+                progress=report,
+            )
+        for remark in remarks:
+            print(remark)
     print(f"{out}: {package.card.name} {package.card.version}, sha256 {package.card.sha256}")

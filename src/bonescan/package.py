@@ -25,6 +25,8 @@ from bonescan.files import write_whole
 ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "model.onnx", "weights.safetensors", "card.json"
 SCHEMA = 1
 
+#: Spreads from its mean beyond which a feature of a `Logistic` counts no further.
+FARTHEST = 3.0
 Probabilities = NDArray[np.float64]
 
 
@@ -56,7 +58,9 @@ class Logistic(Frozen):
     """A logistic regression over named features.
 
     The probability is ``1 / (1 + exp(-z))`` with z the intercept plus the sum over features of
-    ``coefficient * (value - mean) / scale``; a feature that cannot be measured counts as its mean.
+    ``coefficient * (value - mean) / scale``. That quotient is cut at 3 (`FARTHEST`) to either side,
+    so that what lies far from the patients of the fit is not extrapolated; a feature that cannot be
+    measured counts as its mean.
     """
 
     features: tuple[str, ...]
@@ -94,7 +98,8 @@ class Logistic(Frozen):
         """
         columns = [names.index(feature) for feature in self.features]
         values = (table[:, columns] - np.array(self.means)) / np.array(self.scales)
-        z = self.intercept + np.nan_to_num(values) @ np.array(self.coefficients)
+        values = np.clip(np.nan_to_num(values), -FARTHEST, FARTHEST)
+        z = self.intercept + values @ np.array(self.coefficients)
         found: Probabilities = 1 / (1 + np.exp(-z))
         return found
 

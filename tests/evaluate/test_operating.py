@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bonescan.config import PaperCanvas, Settings
 from bonescan.errors import BadInput
-from bonescan.evaluate.operating import best_lesion_f1, lesion_threshold
+from bonescan.evaluate.operating import lesion_threshold, operating_point
 from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import Predictions
 
@@ -68,8 +67,20 @@ def test_a_run_that_is_not_finished_has_none(tmp_path: Path) -> None:
         lesion_threshold(tmp_path)
 
 
-def test_without_a_threshold_within_the_false_marks_lesion_f1_decides() -> None:
-    hits, false_marks = np.array([[9, 8, 4]]), np.array([[12, 3, 3]])
-    sweep = SimpleNamespace(hits=hits, lesions=np.array([10]), false_marks=false_marks)
-    # F1 is 18 / 31, 16 / 21 and 8 / 17.
-    assert best_lesion_f1(sweep) == 1  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("allowed", "at", "kept"),
+    [
+        (12, 2, True),  # the most sensitive
+        (3, 1, True),
+        (2, 0, True),  # 4 of the best F1's 8 lesions are half of them
+        (-1, 1, False),  # none keeps within: F1 is 8 / 15, 16 / 21 and 18 / 31
+    ],
+)
+def test_where_to_stand_on_a_curve(allowed: float, at: int, kept: bool) -> None:
+    hits, false_marks = np.array([4, 8, 9]), np.array([1, 3, 12])
+    assert operating_point(hits, false_marks, 10, allowed) == (at, kept)
+
+
+def test_few_patients_with_lesions_alone_do_not_force_a_threshold_that_finds_nothing() -> None:
+    hits, false_marks = np.array([0, 1, 8]), np.array([0, 2, 20])
+    assert operating_point(hits, false_marks, 10, 5) == (2, False)

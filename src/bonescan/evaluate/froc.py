@@ -61,15 +61,15 @@ def froc(
     order = np.argsort(-scores, kind="stable")
     seen: set[tuple[int, int]] = set()
     reached, wrong = [0], [0]
-    for index in order:
+    for index in order.tolist():
         seen |= hits[index]
         reached.append(len(seen))
         wrong.append(wrong[-1] + (not hits[index]))
     ranked = scores[order]
-    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)) if len(ranked) else []
-    chosen = np.concatenate([[0], np.asarray(last, np.intp) + 1]).astype(np.intp)
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], bool(len(ranked))))
+    chosen = np.concatenate([[0], ends + 1]).astype(np.intp)
     return Curve(
-        thresholds=np.concatenate([[np.inf], ranked[np.asarray(last, np.intp)]]),
+        thresholds=np.concatenate([[np.inf], ranked[ends]]),
         hits=np.array(reached)[chosen],
         false_marks=np.array(wrong)[chosen],
         lesions=lesions,

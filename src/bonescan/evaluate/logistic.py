@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from bonescan.package import Logistic
+from bonescan.package import FARTHEST, Logistic
 
 #: Penalties that cross-validation chooses from: half of it times the coefficients' squared length
 #: is added to the summed log loss, the features being scaled to unit spread.
@@ -26,8 +26,14 @@ Table = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 
 
-def fit_logistic(table: Table, truth: Truth, names: Sequence[str], penalty: float) -> Logistic:
-    """Fit a logistic regression with a ridge penalty.
+def fit_logistic(
+    table: Table,
+    truth: Truth,
+    names: Sequence[str],
+    penalty: float,
+    signs: Mapping[str, int] | None = None,
+) -> Logistic:
+    """Fit a logistic regression with a ridge penalty and coefficients of known sign.
 
     Parameters
     ----------
@@ -39,6 +45,8 @@ def fit_logistic(table: Table, truth: Truth, names: Sequence[str], penalty: floa
         The m features. Those that are never measured, or never differ, are left out.
     penalty : float
         See `PENALTIES`; the intercept is not penalised.
+    signs : mapping from feature to {1, -1}, optional
+        Coefficients that must not be negative, or not positive; the others are free.
 
     Raises
     ------
@@ -53,7 +61,7 @@ def fit_logistic(table: Table, truth: Truth, names: Sequence[str], penalty: floa
     away = np.where(measured, table - means, 0)
     scales = np.sqrt((away**2).sum(axis=0) / counts)
     kept = np.flatnonzero(scales > LEAST_SPREAD)
-    scaled = away[:, kept] / scales[kept]
+    scaled = np.clip(away[:, kept] / scales[kept], -FARTHEST, FARTHEST)
     sign = np.where(truth, 1.0, -1.0)
 
     def loss(weights: Table) -> tuple[float, Table]:
@@ -63,9 +71,13 @@ def fit_logistic(table: Table, truth: Truth, names: Sequence[str], penalty: floa
         gradient = np.concatenate([[pull.sum()], scaled.T @ pull + penalty * weights[1:]])
         return float(value), gradient
 
-    weights = minimize(loss, np.zeros(len(kept) + 1), jac=True, method="L-BFGS-B").x
+    ends = {1: (0, None), -1: (None, 0)}
+    bounds = [ends.get((signs or {}).get(names[int(i)], 0), (None, None)) for i in kept]
+    start = np.zeros(len(kept) + 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), *bounds])
+    weights = found.x
     return Logistic(
-        features=tuple(names[i] for i in kept),
+        features=tuple(names[int(i)] for i in kept),
         means=tuple(float(means[i]) for i in kept),
         scales=tuple(float(scales[i]) for i in kept),
         coefficients=tuple(float(weight) for weight in weights[1:]),
@@ -87,27 +99,36 @@ class Fit:
 
 
 def fit_by_patient(
-    table: Table, truth: Truth, patients: Sequence[str], names: Sequence[str]
+    table: Table,
+    truth: Truth,
+    patients: Sequence[str],
+    names: Sequence[str],
+    signs: Mapping[str, int] | None = None,
 ) -> Fit:
     """Fit with the penalty whose log loss on patients that were left out is least.
 
     Parameters
     ----------
-    table, truth, names
+    table, truth, names, signs
         As for `fit_logistic`.
     patients : sequence of str
         The patient of each row; a patient's rows are left out together.
     """
     tried = {
-        penalty: held_out_probabilities(table, truth, patients, names, penalty)
+        penalty: held_out_probabilities(table, truth, patients, names, penalty, signs)
         for penalty in PENALTIES
     }
     penalty = min(tried, key=lambda item: log_loss(tried[item], truth))
-    return Fit(fit_logistic(table, truth, names, penalty), penalty, tried[penalty])
+    return Fit(fit_logistic(table, truth, names, penalty, signs), penalty, tried[penalty])
 
 
 def held_out_probabilities(
-    table: Table, truth: Truth, patients: Sequence[str], names: Sequence[str], penalty: float
+    table: Table,
+    truth: Truth,
+    patients: Sequence[str],
+    names: Sequence[str],
+    penalty: float,
+    signs: Mapping[str, int] | None = None,
 ) -> Table:
     """Return each row's probability by a fit that has not seen its patient, (n,)."""
     parts = _parts(patients)
@@ -115,7 +136,7 @@ def held_out_probabilities(
     for part in range(int(parts.max(initial=-1)) + 1):
         here, rest = parts == part, parts != part
         if truth[rest].any() and not truth[rest].all():
-            model = fit_logistic(table[rest], truth[rest], names, penalty)
+            model = fit_logistic(table[rest], truth[rest], names, penalty, signs)
             found[here] = model.probabilities(table[here], names)
     return found
 
@@ -149,5 +170,5 @@ def _parts(patients: Sequence[str]) -> NDArray[np.intp]:
     """Deal the patients out to `FOLDS` parts in a fixed random order; (n,) part of each row."""
     names = sorted(set(patients))
     order = np.random.default_rng(0).permutation(len(names))
-    part_of = {names[i]: place % FOLDS for place, i in enumerate(order)}
+    part_of = {names[int(i)]: place % FOLDS for place, i in enumerate(order)}
     return np.array([part_of[patient] for patient in patients], np.intp)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bonescan.config import LesionRule
-from bonescan.evaluate.sweep import THRESHOLDS, ScoredView, Sweep, choose_threshold, sweep_study
+from bonescan.evaluate.sweep import THRESHOLDS, ScoredView, Sweep, sweep_study
 from bonescan.package import Threshold
 from bonescan.scan import VIEW_NAMES, Crop, View
 from bonescan.train.folder import RunFolder
@@ -17,6 +18,9 @@ from bonescan.train.predictions import STEPS, Predictions
 MOST_FALSE = 1.0
 #: Difference in lesion F1 that does not matter.
 NEAR_BEST = 0.01
+#: A threshold within the false marks allowed that finds a smaller share than this of what the best
+#: lesion F1 finds is not taken: few patients, all with lesions, may allow hardly any mark.
+LEAST_OF_BEST = 0.5
 #: Finer than the curve's: the choice is made once.
 FINE = tuple(sorted({*THRESHOLDS, *(step / 50 for step in range(1, 50))}))
 
@@ -34,8 +38,7 @@ def lesion_threshold(run_folder: Path, *, most_false: float = MOST_FALSE) -> Thr
     Returns
     -------
     Threshold
-        For `bonescan.train.export.export_run`. Of equally sensitive thresholds the highest; where
-        none keeps within ``most_false``, `best_lesion_f1`.
+        For `bonescan.train.export.export_run`; see `operating_point`.
 
     Raises
     ------
@@ -48,37 +51,73 @@ def lesion_threshold(run_folder: Path, *, most_false: float = MOST_FALSE) -> Thr
     settings = folder.read_settings()
     validation = Predictions.load(folder.predictions).of_part("validation")
     sweep = sweep_predictions(validation, settings.canvas.reduce)
-    within = bool((sweep.false_marks.mean(axis=0) <= most_false).any())
-    at = choose_threshold(sweep, most_false) if within else best_lesion_f1(sweep)
+    strict_first = slice(None, None, -1)
+    at, kept = operating_point(
+        sweep.hits.sum(axis=0)[strict_first],
+        sweep.false_marks.sum(axis=0)[strict_first],
+        int(sweep.lesions.sum()),
+        most_false * len(sweep.lesions),
+    )
+    at = len(sweep.thresholds) - 1 - at
     data = folder.read_starts()[-1]["description"]
-    sensitivity = sweep.sensitivity(at) or 0.0
     return Threshold(
         value=float(sweep.thresholds[at]),
-        rule=(
-            f"{_RULES[within].format(most_false)} "
-            f"({100 * sensitivity:.0f} % at {sweep.false_per_study(at) or 0.0:.2f} there)"
+        rule=threshold_rule(
+            kept, most_false, sweep.sensitivity(at) or 0.0, sweep.false_per_study(at) or 0.0
         ),
         chosen_on=f"{summary['validation']} validation patients, {data}",
     )
 
 
-#: What a card says of its threshold, by whether any kept within the false marks allowed.
+def threshold_rule(kept: bool, most_false: float, sensitivity: float, false_marks: float) -> str:
+    """Say what a threshold was chosen for and what it gave on the patients that chose it."""
+    there = f"({100 * sensitivity:.0f} % at {false_marks:.2f} there)"
+    return f"{_RULES[kept].format(most_false)} {there}"
+
+
+#: What a card says of its threshold, by whether it keeps within the false marks allowed.
 _RULES = {
     True: "highest lesion sensitivity at {:g} false marks a patient or fewer",
-    False: "highest with a lesion F1 near the best, as none kept within {:g} false marks a patient",
+    False: (
+        "fewest false marks with a lesion F1 near the best, as within {:g} false marks a patient "
+        "too few lesions are found"
+    ),
 }
 
 
-def best_lesion_f1(sweep: Sweep) -> int:
-    """Return the highest threshold's position whose lesion F1 is within `NEAR_BEST` of the best.
+def operating_point(
+    hits: NDArray[np.int64], false_marks: NDArray[np.int64], lesions: int, allowed: float
+) -> tuple[int, bool]:
+    """Choose where to stand on a curve, also on few patients, all of them with lesions.
 
-    Hits, misses and false marks are pooled over the patients. The curve is flat near its top, and
-    there fewer false marks are worth more than the last lesion.
+    Parameters
+    ----------
+    hits, false_marks : (T,) int64
+        At each threshold, from the strictest on, pooled over patients.
+    lesions : int
+        True lesions.
+    allowed : float
+        False marks, pooled, that are accepted for the sake of sensitivity.
+
+    Returns
+    -------
+    int
+        The most sensitive threshold within ``allowed``, the strictest of equal ones; but where
+        that finds less than half (`LEAST_OF_BEST`) of what the threshold of the best lesion F1
+        finds, or none keeps within ``allowed``: the threshold with the fewest false marks whose
+        lesion F1 is within `NEAR_BEST` of the best.
+    bool
+        Whether it keeps within ``allowed``.
     """
-    hits, lesions = sweep.hits.sum(axis=0), sweep.lesions.sum()
-    false_marks = sweep.false_marks.sum(axis=0)
     f1 = 2 * hits / np.maximum(hits + lesions + false_marks, 1)
-    return int(np.flatnonzero(f1 >= f1.max() - NEAR_BEST)[-1])
+    near = np.flatnonzero(f1 >= f1.max() - NEAR_BEST)
+    best = int(near[np.argmin(false_marks[near])])
+    within = np.flatnonzero(false_marks <= allowed)
+    if within.size:
+        at = int(within[np.argmax(hits[within])])
+        if hits[at] >= LEAST_OF_BEST * hits[best]:
+            return at, True
+    return best, bool(false_marks[best] <= allowed)
 
 
 def sweep_predictions(predictions: Predictions, reduce: int) -> Sweep:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from bonescan.config import LabelNames, LesionRule
 from bonescan.errors import BadInput, BonescanError
 from bonescan.evaluate.hotspot import HotSpotSettings, hot_spot_score
-from bonescan.evaluate.matching import MatchRule
+from bonescan.evaluate.matching import MatchRule, match_labels
+from bonescan.evaluate.reliability import Stated
 from bonescan.evaluate.sweep import ScoredView, Sweep, sweep_study
 from bonescan.evaluate.validation_figures import Outcome, Validation, summarise
 from bonescan.evaluate.validation_report import study_picture, write_validation
@@ -25,8 +26,10 @@ from bonescan.ingest.cases import load_case, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
 from bonescan.package import Package
 from bonescan.predict import Engine, predict_scan, read_rows
-from bonescan.quantify import lesion_rule, patient_score
-from bonescan.quantify.lesions import label_components
+from bonescan.quantify import lesion_rule, patient_score, score_scan
+from bonescan.quantify.candidates import candidate_labels
+from bonescan.quantify.lesions import label_components, lesion_probability, smallest_lesion
+from bonescan.quantify.scoring import candidate_rule
 from bonescan.scan import View, ViewName
 
 Progress = Callable[[int, int], None]
@@ -35,6 +38,8 @@ Scores = dict[ViewName, NDArray[np.float32]]
 
 #: False marks a patient that the proposed threshold keeps within.
 MOST_FALSE = 2.0
+#: Candidates of a package that does not calibrate, for its reliability: from this probability.
+LOW = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def validate_package(
         ``cohort.csv`` or its folder.
     out : Path
         Receives ``metrics.json``, ``summary.md``, ``froc.csv``, ``studies.csv``, ``froc.png``,
-        ``roc.png`` and, for each study, ``pictures/<study>.png``.
+        ``roc.png``, ``reliability.png`` and, for each study, ``pictures/<study>.png``.
     names : LabelNames, optional
         What the names in the annotations mean.
     match : MatchRule, optional
@@ -133,8 +138,9 @@ def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
     truth = marks.metastasis
     there = any(mask.any() for mask in truth.values())
     seen = predict_scan(scan, task.engine)
-    canvas, scores = seen.canvas, seen.metastasis
-    rows = {view.name: read_rows(canvas, view) for view in scan.views}
+    scored = score_scan(scan, seen, task.engine.package.card)
+    scores = scored.marks
+    rows = {view.name: read_rows(seen.canvas, view) for view in scan.views}
     hot = {
         view.name: _within(hot_spot_score(view, task.hot_spots), rows[view.name])
         for view in scan.views
@@ -151,9 +157,31 @@ def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
         flags=tuple(dict.fromkeys(flag.code for flag in (*scan.flags, *marks.flags))),
         model=model,
         hot_spots=floor,
-        model_score=patient_score(scores.values()),
+        model_score=scored.patient,
         hot_spot_score=patient_score(hot.values()),
+        stated=_stated(scan.views, scores, truth, case.patient, task),
     )
+
+
+def _stated(
+    views: tuple[View, ...], scores: Scores, truth: Masks, patient: str, task: _Task
+) -> Stated:
+    """Return the probability of each candidate and whether it is a true lesion."""
+    card = task.engine.package.card
+    probabilities: list[float] = []
+    true: list[bool] = []
+    for view in views:
+        score = scores[view.name]
+        if card.lesions is None:
+            rule = candidate_rule(LOW)
+            labels = candidate_labels(score, rule, smallest_lesion(view, rule))
+        else:
+            labels = label_components(score > 0)[0]
+        count = int(labels.max(initial=0))
+        probabilities += [lesion_probability(score[labels == k]) for k in range(1, count + 1)]
+        matched = match_labels(labels, label_components(truth[view.name])[0], task.match)
+        true += matched.right.tolist()
+    return Stated(np.array(probabilities), np.array(true, bool), (patient,) * len(true))
 
 
 def _sweeps(

@@ -14,6 +14,12 @@ from bonescan.config import LesionRule
 from bonescan.evaluate.hotspot import HotSpotSettings
 from bonescan.evaluate.matching import MatchRule
 from bonescan.evaluate.patients import patient_interval, roc_auc
+from bonescan.evaluate.reliability import (
+    Reliability,
+    Stated,
+    measure_reliability,
+    put_together,
+)
 from bonescan.evaluate.sweep import Proposal, Sweep, choose_threshold, propose_threshold
 from bonescan.measures.statistics import Interval
 from bonescan.package import Card
@@ -37,6 +43,8 @@ class Outcome:
         Each with one row.
     model_score, hot_spot_score : float
         Scores of the patient.
+    stated : Stated
+        The probabilities of the candidates, and which are true lesions.
     """
 
     patient: str
@@ -49,6 +57,7 @@ class Outcome:
     hot_spots: Sweep
     model_score: float
     hot_spot_score: float
+    stated: Stated
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Validation:
     model_sweep: Sweep
     floor_sweep: Sweep
     proposal: Proposal
+    reliability: Reliability
     most_false: float
     problems: tuple[str, ...]
     made_at: str
@@ -148,10 +158,23 @@ def summarise(
         model_sweep=model,
         floor_sweep=floor,
         proposal=propose_threshold(model, most_false, patients),
+        reliability=_reliability(outcomes, usable, calibrated=package.lesions is not None),
         most_false=most_false,
         problems=problems,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _reliability(
+    outcomes: Sequence[Outcome], usable: Sequence[Outcome], *, calibrated: bool
+) -> Reliability:
+    patients = Stated(
+        np.array([outcome.model_score for outcome in outcomes]),
+        np.array([outcome.metastasis for outcome in outcomes]),
+        tuple(outcome.patient for outcome in outcomes),
+    )
+    lesions = put_together([outcome.stated for outcome in usable])
+    return measure_reliability(lesions, patients, calibrated=calibrated)
 
 
 def _figures(

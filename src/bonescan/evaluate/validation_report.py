@@ -17,6 +17,7 @@ from PIL import Image
 from bonescan import RESEARCH_USE, __version__
 from bonescan.config import LesionRule
 from bonescan.evaluate.curves import draw_froc, draw_roc
+from bonescan.evaluate.reliability import draw_reliability
 from bonescan.evaluate.sweep import Sweep
 from bonescan.evaluate.validation_figures import Figures, Outcome, Validation
 from bonescan.files import write_whole
@@ -74,6 +75,8 @@ def write_validation(found: Validation, out: Path) -> None:
     write_whole(out / "froc.csv", _froc_table(found).encode())
     write_whole(out / "studies.csv", _study_table(found).encode())
     write_whole(out / "froc.png", draw_froc(found))
+    title = f"{found.card.name} {found.card.version}"
+    write_whole(out / "reliability.png", draw_reliability(found.reliability, title))
     roc = draw_roc(found)
     if roc is None:
         (out / "roc.png").unlink(missing_ok=True)
@@ -107,6 +110,12 @@ def metrics_record(found: Validation) -> dict[str, Any]:
         "match_rule": found.match.model_dump(mode="json"),
         "hot_spot_settings": found.hot_spots.model_dump(mode="json"),
         "figures": [asdict(item) for item in _columns(found)],
+        "calibration": {
+            "lesions_calibrated": found.reliability.calibrated,
+            "candidates": len(found.reliability.lesions.true),
+            "lesion_error": _interval(found.reliability.lesion_error),
+            "patient_error": _interval(found.reliability.patient_error),
+        },
         "proposal": {"most_false_marks": found.most_false, **found.proposal._asdict()},
         "problems": list(found.problems),
     }
@@ -131,6 +140,10 @@ def summary_text(found: Validation) -> str:
         "are 8-connected patches in one view. The hot-spot detector marks what has a multiple of "
         "the median counts of the body; *matched* gives it the multiple that is best on these very "
         "patients without more false marks than the model's.",
+        "",
+        "## Calibration",
+        "",
+        *_calibration(found),
         "",
         "## Local threshold",
         "",
@@ -204,6 +217,21 @@ def interval_text(interval: Interval | None) -> str:
     if interval is None:
         return "not defined"
     return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def _calibration(found: Validation) -> list[str]:
+    reliability = found.reliability
+    own = "calibrated" if reliability.calibrated else "the network's own, not calibrated"
+    return [
+        f"Expected calibration error of {len(reliability.lesions.true)} candidate regions "
+        f"({own}): {interval_text(reliability.lesion_error)}; of the patients' scores: "
+        f"{interval_text(reliability.patient_error)}. With so few in ten bins it is above 0 for "
+        "perfect probabilities too; `reliability.png` shows the bins.",
+    ]
+
+
+def _interval(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else asdict(interval)
 
 
 def _proposal(found: Validation) -> list[str]:

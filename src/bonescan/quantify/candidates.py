@@ -8,7 +8,7 @@ side, its shape, and what the other view shows at its place. A small model over 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,21 @@ FEATURES = (
     "company",  # log(1 + sum of the peak probabilities of candidates elsewhere in the patient)
     *PARTS,
 )
+
+#: Direction in which a feature speaks for metastasis, where that is known: no fit to a few hundred
+#: candidates may turn it round.
+SIGNS: Mapping[str, int] = {
+    "peak": 1,
+    "mean": 1,
+    "contrast": 1,
+    "mirror": 1,
+    "bone_share": 1,
+    "bone_depth": 1,
+    "other_view": 1,
+    "benign": -1,
+    "outside": -1,
+    "company": 1,
+}
 
 _PART_OF_VALUE = {
     value: part
@@ -377,8 +392,3 @@ def _top_mean(values: NDArray[np.float32]) -> float:
 def _log_ratio(value: float, reference: float) -> float:
     """Return log((value + 1) / (reference + 1)); a count more keeps empty places finite."""
     return float(np.log((value + 1) / (reference + 1)))
-
-
-def part_names(values: Sequence[float]) -> str:
-    """Return the part of the skeleton that a row of features names; empty beside bone."""
-    return next((p for p in PARTS if values[FEATURES.index(p)] == 1), "")
