@@ -120,6 +120,23 @@ def read(
         Path | None,
         typer.Option(help="Model package; the shipped one without it."),
     ] = None,
+    marks: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="Marks of a reader in place of the model's, for one study: an edited seg.dcm, "
+            "or, for each view, a Labelme file or a PNG mask. May be given twice.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Table of bone weights for the index (TOML); Spiers 1968 without it."),
+    ] = None,
+    seg_regions: Annotated[
+        bool,
+        typer.Option("--seg-regions", help="Put the skeletal regions into seg.dcm, too."),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -134,21 +151,30 @@ def read(
     from rich.console import Console
 
     from bonescan import pipeline
-    from bonescan.errors import BonescanError
+    from bonescan.errors import BadSettings, BonescanError
     from bonescan.ingest import find_studies
+    from bonescan.ingest.marks import split_view
     from bonescan.package import Package
     from bonescan.predict import SHIPPED_MODEL
     from bonescan.privacy import cover_inputs, covering
+    from bonescan.quantify.weights import load_weights
 
     package = Package.load(model or SHIPPED_MODEL)
+    bone_weights = load_weights(weights) if weights else None
     _check_folder(out)
     pseudonyms = _pseudonyms(anonymize, key, out)
-    cover = cover_inputs(paths) if pseudonyms else None
+    named = [*paths, *(split_view(path)[0] for path in marks or ())]
+    cover = cover_inputs(named) if pseudonyms else None
+    options = pipeline.ReadOptions(tuple(marks or ()), bone_weights, seg_regions, pseudonyms)
     console = Console(soft_wrap=True)
     with covering(cover), find_studies(paths) as found:
         failures = [failure.reason for failure in found.failures]
+        if marks and len(found.studies) > 1:
+            raise BadSettings(
+                f"{paths[0]}: holds {len(found.studies)} studies; --marks goes with one study"
+            )
         results = pipeline.read_all(
-            found.studies, package, out, workers=workers, engine=engine, pseudonyms=pseudonyms
+            found.studies, package, out, workers=workers, engine=engine, options=options
         )
         for result in results:
             if isinstance(result, BonescanError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from bonescan.errors import BadInput, BonescanError, ProcessEnded
 from bonescan.ingest import Study, find_studies, load_study
+from bonescan.ingest.marks import read_marks
 from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.privacy import (
@@ -20,6 +21,7 @@ from bonescan.privacy import (
 )
 from bonescan.quantify import read_scan
 from bonescan.quantify.followup import FollowUp, Visit, compare_visits
+from bonescan.quantify.weights import Weights
 from bonescan.report import note_missing_objects, remove_leftovers, write_outputs
 from bonescan.report.followup import write_followup
 from bonescan.report.stored import is_result, load_results
@@ -27,9 +29,29 @@ from bonescan.scan import Reading, Scan
 from bonescan.work import EngineName, in_order, run_pieces
 
 
-def read(
-    study: Study, engine: Engine, out: Path, *, pseudonyms: Pseudonyms | None = None
-) -> Reading:
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user may ask of a reading.
+
+    Attributes
+    ----------
+    marks : tuple of Path
+        Files of a reader whose marks take the place of the model's (`bonescan.ingest.marks`).
+    weights : Weights or None
+        Of the bone scan index; the shipped table without it.
+    seg_regions : bool
+        Put the skeletal regions into ``seg.dcm``, too.
+    pseudonyms : Pseudonyms or None
+        With these, what is written carries no identity, and ``<study>`` is a pseudonym.
+    """
+
+    marks: tuple[Path, ...] = ()
+    weights: Weights | None = None
+    seg_regions: bool = False
+    pseudonyms: Pseudonyms | None = None
+
+
+def read(study: Study, engine: Engine, out: Path, options: ReadOptions | None = None) -> Reading:
     """Read one study and file its results.
 
     Parameters
@@ -40,28 +62,37 @@ def read(
         A loaded model package.
     out : Path
         Folder that receives ``out/<study>/``; see the reference page of the outputs.
-    pseudonyms : Pseudonyms, optional
-        With these, what is written carries no identity, and ``<study>`` is a pseudonym.
+    options : ReadOptions, optional
+        The defaults without it.
 
     Raises
     ------
     BadInput
-        If the study cannot be read or is no whole-body bone scan; nothing is written then.
+        If the study cannot be read or is no whole-body bone scan, or marks do not belong to it;
+        nothing is written then.
     """
+    options = options or ReadOptions()
     scan = load_study(study)
-    reading = note_missing_objects(scan, read_scan(scan, engine))
-    return _file(scan, reading, out, pseudonyms)
+    return _file(scan, _read_scan(scan, engine, options), out, options)
+
+
+def _read_scan(scan: Scan, engine: Engine, options: ReadOptions) -> Reading:
+    marks = read_marks(options.marks, scan) if options.marks else None
+    reading = read_scan(scan, engine, weights=options.weights, marks=marks)
+    return note_missing_objects(scan, reading)
 
 
 def _file(
-    scan: Scan, reading: Reading, out: Path, pseudonyms: Pseudonyms | None, prefix: str = ""
+    scan: Scan, reading: Reading, out: Path, options: ReadOptions, prefix: str = ""
 ) -> Reading:
     """Write a reading's folder, under pseudonyms where there are any, and return what it holds."""
-    if pseudonyms is None:
-        write_outputs(scan, reading, out / f"{prefix}{scan.study}")
+    regions = options.seg_regions
+    if options.pseudonyms is None:
+        write_outputs(scan, reading, out / f"{prefix}{scan.study}", seg_regions=regions)
         return reading
-    with anonymised(scan, reading, pseudonyms) as (hidden, told):
-        write_outputs(hidden, told, out / f"{prefix}{hidden.study}", with_sources=True)
+    with anonymised(scan, reading, options.pseudonyms) as (hidden, told):
+        folder = out / f"{prefix}{hidden.study}"
+        write_outputs(hidden, told, folder, seg_regions=regions, with_sources=True)
     return told
 
 
@@ -72,7 +103,7 @@ def read_all(
     *,
     workers: int | None = None,
     engine: EngineName = "local",
-    pseudonyms: Pseudonyms | None = None,
+    options: ReadOptions | None = None,
 ) -> Iterator[Reading | BonescanError]:
     """Read studies and yield for each its reading or what was wrong with it.
 
@@ -89,12 +120,12 @@ def read_all(
         Studies at work at a time; see `bonescan.work.run_pieces`.
     engine : {"local", "ray"}
         Where: in processes of this machine, or on a Ray cluster.
-    pseudonyms : Pseudonyms, optional
-        As for `read`.
+    options : ReadOptions, optional
+        The same for all studies.
     """
     here = engine == "local" and ((workers or 1) == 1 or len(studies) < 2)
     threads = None if here else 1
-    job = partial(_read_one, package=package, out=out, threads=threads, pseudonyms=pseudonyms)
+    job = partial(_read_one, package=package, out=out, threads=threads, options=options)
     outcomes = run_pieces(job, studies, name=_shown, workers=workers, engine=engine)
     for study, outcome in zip(studies, in_order(outcomes), strict=True):
         if isinstance(outcome, ProcessEnded):
@@ -108,10 +139,10 @@ def _read_one(
     package: Package,
     out: Path,
     threads: int | None,
-    pseudonyms: Pseudonyms | None,
+    options: ReadOptions | None,
 ) -> Reading:
     """Read a study in whatever process this is; a process compiles the network once."""
-    return read(study, Engine(package, threads=threads), out, pseudonyms=pseudonyms)
+    return read(study, Engine(package, threads=threads), out, options)
 
 
 def _shown(study: Study) -> str:
@@ -177,6 +208,7 @@ def _visit(
         else:
             study = found.studies[0]
         scan = load_study(study)
-        reading = note_missing_objects(scan, read_scan(scan, Engine(package)))
-        _file(scan, reading, out, pseudonyms, prefix)
+        options = ReadOptions(pseudonyms=pseudonyms)
+        reading = _read_scan(scan, Engine(package), options)
+        _file(scan, reading, out, options, prefix)
     return Visit(scan, reading)

@@ -7,6 +7,7 @@ the patient's left on the picture's left.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,9 @@ VIEW_NAMES: tuple[ViewName, ViewName] = ("anterior", "posterior")
 LEFT_EDGE_SIDE: dict[ViewName, str] = {"anterior": "R", "posterior": "L"}
 
 Severity = Literal["info", "warning", "error"]
+
+#: Who outlined the lesions of a view.
+MarkedBy = Literal["model", "reader"]
 
 #: How the involved shares of both views become one (`bonescan.quantify.bsi`).
 Fusion = Literal["mean", "max", "pooled", "view-aware"]
@@ -63,6 +67,20 @@ class Crop:
     def whole(cls, shape: tuple[int, int]) -> Crop:
         """Return the crop that keeps a whole frame of ``shape`` (rows, columns)."""
         return cls(0, 0, shape[0], shape[1], shape[0], shape[1])
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Rows and columns of the whole source frame."""
+        return self.frame_height, self.frame_width
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the view takes the whole frame."""
+        return (self.height, self.width) == self.frame_shape
+
+    def cut(self, frame: NDArray[Any]) -> NDArray[Any]:
+        """Return the part of a source frame that shows the view, without copying it."""
+        return frame[self.top : self.top + self.height, self.left : self.left + self.width]
 
     def paste(self, picture: NDArray[Any]) -> NDArray[Any]:
         """Put a (height, width) picture back into an otherwise zero source frame."""
@@ -307,6 +325,8 @@ class ViewReading:
         model names no bones, or no skeleton was found in the view.
     read_columns : (int, int) or None
         Columns [first, end) that lay on the canvas; None where the whole view did.
+    marked_by : {"model", "reader"}
+        Who outlined the lesions; the probability and the regions are the model's in both cases.
     """
 
     view: ViewName
@@ -315,6 +335,41 @@ class ViewReading:
     read_rows: tuple[int, int] | None = None
     regions: NDArray[np.uint8] | None = None
     read_columns: tuple[int, int] | None = None
+    marked_by: MarkedBy = "model"
+
+
+@dataclass(frozen=True)
+class MarkSource:
+    """A file whose marks took the place of a model's.
+
+    ``name`` is the file's without its folder, ``sha256`` of its content, ``kind`` what it is
+    (``segmentation``, ``labelme`` or ``mask``), ``views`` which views it tells of.
+    """
+
+    name: str
+    sha256: str
+    kind: str
+    views: tuple[ViewName, ...]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Metastases as a reader marked them.
+
+    Attributes
+    ----------
+    labels : mapping from view name to (H, W) int32
+        In the geometry of `View.counts`: 0 none, else any number; patches of different numbers are
+        different lesions although they touch. A view that no file tells of is not there; one that
+        a reader left empty is, and is all 0.
+    sources : tuple of MarkSource
+    flags : tuple of Flag
+        What in the files was not taken.
+    """
+
+    labels: Mapping[ViewName, NDArray[np.int32]]
+    sources: tuple[MarkSource, ...]
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -395,7 +450,8 @@ class Provenance:
     """What made a reading: version, model name, model sha256, and the settings that matter.
 
     ``training``, ``intended_use`` and ``limits`` are what the model's card says of it; empty where
-    a reading was stored without them.
+    a reading was stored without them. ``marks`` are the files of a reader whose marks took the
+    place of the model's.
     """
 
     bonescan_version: str
@@ -407,6 +463,7 @@ class Provenance:
     training: str = ""
     intended_use: str = ""
     limits: tuple[str, ...] = ()
+    marks: tuple[MarkSource, ...] = ()
 
 
 @dataclass(frozen=True)

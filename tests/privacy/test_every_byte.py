@@ -93,6 +93,27 @@ def test_no_byte_tells_the_patient(call: Call, named, drawn: list[str], tmp_path
         assert {"report.pdf", "report.dcm"} <= written.by("Quastenbürger")
 
 
+def test_names_of_marks_are_covered(call: Call, named, tmp_path: Path) -> None:
+    call("read", named.path, "--out", tmp_path / "plain")
+    (plain,) = (tmp_path / "plain").iterdir()
+    marks = (plain / "anterior_lesions.png").rename(plain / "Quastenbuerger_Otto_ANT.png")
+    words = ("read", named.path, "--anonymize", "--out", tmp_path / "out", "--marks")
+    code, said = call(*words, marks)
+    assert code == 0
+    (study,) = (tmp_path / "out").iterdir()
+    (source,) = json.loads((study / "result.json").read_text())["provenance"]["marks"]
+    assert source["name"] == "marks_1.png"
+    assert "Marks of a reader from marks_1.png" in (study / "report.html").read_text()
+    marks.write_bytes(b"")
+    code, failed = call(*words, Path(f"anterior:{marks}"))
+    assert code == 1
+    assert "input 2: is empty" in failed
+    written = Said(tmp_path / "out")
+    for secret in named.secrets:
+        assert written.by(secret) == set(), secret
+        assert secret.lower() not in (said + failed).lower(), secret
+
+
 def test_objects_refer_to_the_copy_of_the_source(call: Call, named, tmp_path: Path) -> None:
     call("read", named.path, "--out", tmp_path / "out", "--anonymize")
     (study,) = (tmp_path / "out").iterdir()

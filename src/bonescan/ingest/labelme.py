@@ -120,7 +120,7 @@ def _record(path: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not valid JSON; save it in Labelme again") from error
     if not isinstance(record, dict) or not isinstance(record.get("shapes"), list):
-        raise BadInput(f"{path}: shapes is missing, so it is no Labelme file; check cohort.csv")
+        raise BadInput(f"{path}: shapes is missing, so it is no Labelme file; name another")
     return record
 
 
@@ -209,8 +209,8 @@ def _meanings(path: Path, shapes: list[_Shape], names: LabelNames) -> dict[str, 
     if unknown:
         shown = ", ".join(repr(label) for label in unknown)
         raise BadInput(
-            f"{path}: label {shown} is not known; add it to labels.metastasis, labels.benign or "
-            "labels.ignored in the experiment file"
+            f"{path}: label {shown} is not known; rename it to metastasis or benign, or add it to "
+            "labels.metastasis, labels.benign or labels.ignored in the experiment file"
         )
     return {label: known[_plain(label)] for label in labels}
 

@@ -13,7 +13,7 @@ from bonescan.ingest import headers
 from bonescan.privacy.messages import REMOVED, Cover, cover_flags, cover_scan
 from bonescan.privacy.profile import deidentify
 from bonescan.privacy.pseudonyms import Pseudonyms
-from bonescan.scan import Flag, Identity, Provenance, Reading, Scan, Severity, View
+from bonescan.scan import Flag, Identity, MarkSource, Provenance, Reading, Scan, Severity, View
 
 FLAG = "anonymised"
 #: Attributes of the source that the scan does not keep and free text must not hold either.
@@ -174,6 +174,9 @@ def _hide_view(view: View, study: str, pseudonyms: Pseudonyms) -> View:
 def hide_reading(reading: Reading, scan: Scan, hidden: Scan) -> Reading:
     """Return a reading that fits a scan without identity, with a flag that says what was done."""
     cover = cover_scan(scan, hidden.identity.patient_id, hidden.study)
+    marks = _hide_marks(reading.provenance.marks)
+    for told, own in zip(reading.provenance.marks, marks, strict=True):
+        cover |= Cover({told.name: own.name, Path(told.name).stem: Path(own.name).stem})
     flags = tuple(replace(flag, message=cover.hide(flag.message)) for flag in reading.flags)
     message = (
         "Identity and dates were removed by the DICOM basic profile; letters in the pixels were "
@@ -186,7 +189,15 @@ def hide_reading(reading: Reading, scan: Scan, hidden: Scan) -> Reading:
         reading,
         study=hidden.study,
         flags=(*flags, Flag("anonymised", message, severity)),
-        provenance=_without_day(reading.provenance),
+        provenance=replace(_without_day(reading.provenance), marks=marks),
+    )
+
+
+def _hide_marks(marks: tuple[MarkSource, ...]) -> tuple[MarkSource, ...]:
+    """Number a reader's files, whose names often hold the patient's."""
+    return tuple(
+        replace(source, name=f"marks_{number}{Path(source.name).suffix}")
+        for number, source in enumerate(marks, start=1)
     )
 
 

@@ -13,10 +13,21 @@ from bonescan.config import LesionRule
 from bonescan.package import Card
 from bonescan.predict import Engine, predict_scan, read_rows
 from bonescan.quantify.lesions import FoundLesions, find_lesions
+from bonescan.quantify.marks import mark_flags, measure_marks
 from bonescan.quantify.scoring import Scores, patient_score, score_scan
 from bonescan.quantify.skeletal import read_skeleton
 from bonescan.quantify.weights import Weights
-from bonescan.scan import Canvas, Flag, Provenance, Reading, Scan, View, ViewName, ViewReading
+from bonescan.scan import (
+    Canvas,
+    Flag,
+    Marks,
+    Provenance,
+    Reading,
+    Scan,
+    View,
+    ViewName,
+    ViewReading,
+)
 
 #: More marks than this in one view are doubted.
 MANY_MARKS = 40
@@ -32,6 +43,7 @@ def read_scan(
     *,
     rule: LesionRule | None = None,
     weights: Weights | None = None,
+    marks: Marks | None = None,
 ) -> Reading:
     """Read one scan with a model.
 
@@ -45,6 +57,8 @@ def read_scan(
         How probabilities become lesions; without it the defaults with the card's threshold.
     weights : Weights, optional
         Weights and fusion rule of the bone scan index; the shipped table without it.
+    marks : Marks, optional
+        A reader's, which take the place of the model's in the views that they tell of.
 
     Returns
     -------
@@ -55,7 +69,7 @@ def read_scan(
     Raises
     ------
     BadInput
-        If the scan has no view, or the package does not run.
+        If the scan has no view, the package does not run, or a reader's marks are too many.
     """
     rule = rule or lesion_rule(engine.package.card)
     seen = predict_scan(scan, engine)
@@ -69,6 +83,7 @@ def read_scan(
         scores=score_scan(scan, seen, card),
         regions=seen.regions or None,
         weights=weights,
+        marks=marks,
     )
 
 
@@ -87,6 +102,7 @@ def assemble_reading(
     scores: Scores | None = None,
     regions: Mapping[ViewName, NDArray[np.uint8]] | None = None,
     weights: Weights | None = None,
+    marks: Marks | None = None,
 ) -> Reading:
     """Turn the probabilities of each view into a reading with its doubts and its provenance.
 
@@ -107,9 +123,17 @@ def assemble_reading(
         where the model names no bones, and there are no regions and no index then.
     weights : Weights, optional
         Weights and fusion rule of the bone scan index; the shipped table without it.
+    marks : Marks, optional
+        A reader's, which take the place of the model's in the views that they tell of.
     """
+    marks = marks or Marks({}, ())
     scores = scores or Scores(probabilities, patient_score(probabilities.values()))
-    found = {view.name: find_lesions(view, scores.marks[view.name], rule) for view in scan.views}
+    found = {
+        view.name: measure_marks(view, marks, scores.marks[view.name])
+        if view.name in marks.labels
+        else find_lesions(view, scores.marks[view.name], rule)
+        for view in scan.views
+    }
     seen = tuple(
         ViewReading(
             view.name,
@@ -117,6 +141,7 @@ def assemble_reading(
             found[view.name].mask,
             read_rows(canvas, view),
             read_columns=_read_columns(canvas, view),
+            marked_by="reader" if view.name in marks.labels else "model",
         )
         for view in scan.views
     )
@@ -124,7 +149,10 @@ def assemble_reading(
     skeletal = read_skeleton(scan, seen, marked, regions=regions, weights=weights)
     doubts = [*scan.flags, *canvas.flags, *_model_flags(card), *_unread_flags(scan, seen)]
     for view in scan.views:
-        doubts += _view_flags(view, found[view.name])
+        if view.name not in marks.labels:
+            doubts += _view_flags(view, found[view.name])
+    if marks.sources:
+        doubts += mark_flags(scan, marks, found, rule)
     return Reading(
         study=scan.study,
         views=skeletal.views,
@@ -149,6 +177,7 @@ def assemble_reading(
             training=card.training.description,
             intended_use=card.intended_use,
             limits=card.limits,
+            marks=marks.sources,
         ),
     )
 

@@ -244,6 +244,7 @@ def _digest(scan: Scan, reading: Reading) -> str:
     parts = [made.bonescan_version, made.model_name, made.model_version, made.model_sha256]
     parts += [repr(sorted(made.settings.items())), repr(reading.lesions), repr(reading.index)]
     parts += [f"{view.sop_instance_uid} {view.frame} {view.crop}" for view in scan.views]
+    parts += [f"{source.sha256} {source.views}" for source in made.marks]
     content = hashlib.sha256("\n".join(parts).encode())
     for view in reading.views:
         content.update(view.mask.tobytes())

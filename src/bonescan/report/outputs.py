@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 
 from bonescan.errors import BonescanError
+from bonescan.ingest.marks import COUNTS_KEY, counts_digest
 from bonescan.report import texts
 from bonescan.report.display import lay_out
 from bonescan.report.figure import draw_overlay
@@ -44,6 +45,7 @@ COLUMNS = (
     "mirror_ratio",
     "match",
     "probability",
+    "marked_by",
     "centroid_row",
     "centroid_column",
     "top",
@@ -171,11 +173,17 @@ def mask_name(view: str) -> str:
 
 
 def _masks(scan: Scan, reading: Reading) -> dict[str, bytes]:
-    """Return each view's label mask in the geometry of its source frame."""
-    crops = {view.name: view.crop for view in scan.views}
+    """Return each view's label mask in the geometry of its source frame.
+
+    Each names the counts that it was made on, so that it cannot be taken for another scan's.
+    """
+    views = {view.name: view for view in scan.views}
     return {
-        mask_name(view.view): _png(Image.fromarray(crops[view.view].paste(view.mask)))
-        for view in reading.views
+        mask_name(read.view): _png(
+            Image.fromarray(views[read.view].crop.paste(read.mask)),
+            said={COUNTS_KEY: counts_digest(views[read.view].counts)},
+        )
+        for read in reading.views
     }
 
 
@@ -192,9 +200,12 @@ def _counts(scan: Scan) -> dict[str, bytes]:
     }
 
 
-def _png(picture: Image.Image, compress_level: int = 6) -> bytes:
+def _png(
+    picture: Image.Image, compress_level: int = 6, said: dict[str, str] | None = None
+) -> bytes:
     notes = PngImagePlugin.PngInfo()
-    notes.add_text("Comment", texts.RESEARCH_USE)
+    for name, text in {"Comment": texts.RESEARCH_USE, **(said or {})}.items():
+        notes.add_text(name, text)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=compress_level, pnginfo=notes)
     return buffer.getvalue()
@@ -203,6 +214,7 @@ def _png(picture: Image.Image, compress_level: int = 6) -> bytes:
 def _table(reading: Reading) -> str:
     """Return the lesions as CSV, one a row; only the heading where there are none."""
     model = f"{reading.provenance.model_name} {reading.provenance.model_version}"
+    marked_by = {view.view: view.marked_by for view in reading.views}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -224,6 +236,7 @@ def _table(reading: Reading) -> str:
                 _number(lesion.mirror_ratio, 3),
                 "" if lesion.match is None else lesion.match,
                 f"{lesion.probability:.6f}",
+                marked_by[lesion.view],
                 f"{lesion.centroid[0]:.3f}",
                 f"{lesion.centroid[1]:.3f}",
                 *lesion.box,

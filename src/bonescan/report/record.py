@@ -14,7 +14,7 @@ from bonescan.scan import LEFT_EDGE_SIDE, BoneScanIndex, Lesion, Reading, Scan, 
 
 SCHEMA = "bonescan-result"
 #: Raised in its first part when a reader of the old form would go wrong.
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 #: Highest value of a 16-bit picture.
 MOST_STORED = 65535
 
@@ -85,6 +85,7 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
         "read_rows": [0, view.counts.shape[0]] if rows is None else list(rows),
         "read_columns": [0, view.counts.shape[1]] if columns is None else list(columns),
         "skeleton": seen.regions is not None,
+        "marked_by": seen.marked_by,
         "mask": mask if mask in outputs else None,
         "lesion_count": len(lesions),
         "lesion_area_pixels": pixels,

@@ -27,7 +27,7 @@ from bonescan.report.origin import (
     reference,
     to_bytes,
 )
-from bonescan.scan import REGIONS, Lesion, Reading, Scan, View, ViewReading
+from bonescan.scan import REGIONS, Lesion, MarkedBy, Reading, Scan, View, ViewReading
 
 #: Recommended display values (CIELab, 0-65535, PS3.3 C.10.7.1.1): red lesions, blue-grey bones.
 _LESION_LAB = (35000, 48000, 42000)
@@ -52,6 +52,7 @@ class Segment:
         In the geometry of each view's source *frame*.
     lesion : Lesion or None
         None for a region.
+    marked_by : {"model", "reader"}
     """
 
     label: str
@@ -60,6 +61,7 @@ class Segment:
     site: codes.Site | None
     frames: tuple[tuple[View, NDArray[np.bool_]], ...]
     lesion: Lesion | None = None
+    marked_by: MarkedBy = "model"
 
 
 def write_seg(
@@ -110,7 +112,8 @@ def _read_of(reading: Reading, view: View) -> ViewReading:
 
 def _lesions(views: Sequence[View], reading: Reading) -> Iterator[Segment]:
     for view in views:
-        labels = view.crop.paste(_read_of(reading, view).mask)
+        read = _read_of(reading, view)
+        labels = view.crop.paste(read.mask)
         for lesion in reading.lesions:
             if lesion.view == view.name:
                 yield Segment(
@@ -120,6 +123,7 @@ def _lesions(views: Sequence[View], reading: Reading) -> Iterator[Segment]:
                     site=codes.site_of(lesion.region, lesion.side),
                     frames=((view, labels == lesion.number),),
                     lesion=lesion,
+                    marked_by=read.marked_by,
                 )
 
 
@@ -143,7 +147,7 @@ def _segmentation(
     seg.Modality, seg.SeriesNumber = "SEG", SERIES_NUMBER
     seg.SeriesDescription = "bonescan marks (research use only)"
     seg.ContentLabel, seg.ContentCreatorName = "BONESCAN", ""
-    seg.ContentDescription = "Suspected metastases marked by software"
+    seg.ContentDescription = _description(segments)
     _image_modules(seg, segments, views)
     seg.SegmentationType, seg.SegmentsOverlap = "BINARY", "UNDEFINED"
     seg.SegmentSequence = Items(
@@ -167,6 +171,12 @@ def _segmentation(
     return seg
 
 
+def _description(segments: Sequence[Segment]) -> str:
+    by = {segment.marked_by for segment in segments if segment.lesion is not None}
+    shown = {"model": "software", "reader": "a reader"}
+    return f"Suspected metastases marked by {' and '.join(shown[who] for who in sorted(by))}"
+
+
 def _image_modules(seg: Dataset, segments: Sequence[Segment], views: Sequence[View]) -> None:
     seg.ImageType = ["DERIVED", "PRIMARY"]
     seg.PatientOrientation = list(ORIENTATION[views[0].name]) if len(views) == 1 else None
@@ -180,7 +190,9 @@ def _image_modules(seg: Dataset, segments: Sequence[Segment], views: Sequence[Vi
 def _segment_item(segment: Segment, number: int, origin: Origin) -> Dataset:
     item = Dataset()
     item.SegmentNumber, item.SegmentLabel = number, segment.label
-    item.SegmentAlgorithmType, item.SegmentAlgorithmName = "AUTOMATIC", "bonescan"
+    by_reader = segment.marked_by == "reader"
+    item.SegmentAlgorithmType = "SEMIAUTOMATIC" if by_reader else "AUTOMATIC"
+    item.SegmentAlgorithmName = "bonescan, marks of a reader" if by_reader else "bonescan"
     item.SegmentedPropertyCategoryCodeSequence = Items([codes.code_item(segment.category)])
     item.SegmentedPropertyTypeCodeSequence = Items([codes.code_item(segment.kind)])
     item.TrackingID = segment.label

@@ -103,7 +103,10 @@ def _algorithm(made: Provenance) -> AlgorithmIdentification:
     return AlgorithmIdentification(
         name=f"bonescan, model {made.model_name}",
         version=f"{made.bonescan_version}, model {made.model_version}",
-        parameters=[f"model sha256 {made.model_sha256}"],
+        parameters=[
+            f"model sha256 {made.model_sha256}",
+            *(f"marks of a reader, sha256 {source.sha256}" for source in made.marks),
+        ],
     )
 
 

@@ -155,7 +155,11 @@ def _view_reading(
     first, end = record["read_rows"]
     whole = (first, end) == (0, crop.height)
     return ViewReading(
-        view.name, table[mask], mask.astype(np.uint8), None if whole else (first, end)
+        view.name,
+        table[mask],
+        mask.astype(np.uint8),
+        None if whole else (first, end),
+        marked_by="reader" if record.get("marked_by") == "reader" else "model",
     )
 
 

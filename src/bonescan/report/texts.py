@@ -32,6 +32,7 @@ NO_SPACING = "The source gives no pixel spacing: areas are in pixels, and nothin
 WINDOW_NOTE = "99th percentile of the body in that view, at most eight times its median"
 NOT_READ = "not read below"
 SCALE_BAR = "10 cm"
+SCORE_OF_MODEL = "It is the model's, whatever a reader marks."
 SCORE_NOTE = "Highest mean probability of any 3 x 3 pixels in either view; no calibrated risk."
 
 VIEW_LABEL: dict[ViewName, str] = {"anterior": "ANT", "posterior": "POST"}
@@ -58,18 +59,28 @@ def summary(reading: Reading) -> str:
     read = " and ".join(view.view for view in reading.views)
     noun = "view" if len(reading.views) == 1 else "views"
     lesions = reading.lesions
+    corrected = any(view.marked_by == "reader" for view in reading.views)
     if not lesions:
-        return f"No metastasis was marked in the {read} {noun}. {NOTHING_RULED_OUT}"
+        who = " by the reader" if corrected else ""
+        return f"No metastasis was marked{who} in the {read} {noun}. {NOTHING_RULED_OUT}"
     counts = ", ".join(
         f"{sum(lesion.view == view.view for lesion in lesions)} {view.view}"
         for view in reading.views
     )
     marks = "1 mark" if len(lesions) == 1 else f"{len(lesions)} marks"
+    if corrected:
+        return f"{marks} of suspected metastasis ({counts}), {_who(reading)}. {_largest(lesions)}"
     sure = max(lesions, key=lambda lesion: lesion.probability)
     return (
         f"{marks} of suspected metastasis ({counts}). {_largest(lesions)} "
         f"The most probable is {mark_name(sure)}, probability {sure.probability:.2f}."
     )
+
+
+def _who(reading: Reading) -> str:
+    """Say whose marks they are: a reader's, or the model's in one of the views."""
+    by_model = [view.view for view in reading.views if view.marked_by == "model"]
+    return f"a reader's, but for the {by_model[0]} view's" if by_model else "a reader's"
 
 
 def _largest(lesions: tuple[Lesion, ...]) -> str:
@@ -216,7 +227,8 @@ def index_note(reading: Reading) -> str:
 def score(reading: Reading) -> str:
     """Say the patient's score and what it is."""
     note = str(reading.provenance.settings.get("patient_score", SCORE_NOTE))
-    return f"Patient score {reading.patient_score:.3f}: {note[:1].lower()}{note[1:]}"
+    said = f"Patient score {reading.patient_score:.3f}: {note[:1].lower()}{note[1:]}"
+    return f"{said} {SCORE_OF_MODEL}" if reading.provenance.marks else said
 
 
 def window(name: ViewName, black: float) -> str:
@@ -247,8 +259,16 @@ def made_by(provenance: Provenance) -> str:
     return (
         f"Made {provenance.made_at} by bonescan {provenance.bonescan_version}, model "
         f"{provenance.model_name} {provenance.model_version}, "
-        f"SHA-256 {provenance.model_sha256}. Settings and all figures: result.json."
+        f"SHA-256 {provenance.model_sha256}.{_marks_of(provenance)} "
+        "Settings and all figures: result.json."
     )
+
+
+def _marks_of(provenance: Provenance) -> str:
+    if not provenance.marks:
+        return ""
+    files = ", ".join(f"{source.name} (SHA-256 {source.sha256})" for source in provenance.marks)
+    return f" Marks of a reader from {files}."
 
 
 def page_number(page: int, pages: int) -> str:

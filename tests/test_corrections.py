@@ -1,0 +1,164 @@
+"""A physician's corrections, from call to files, with the shipped model on a simulated patient."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from bonescan.cli import main
+from bonescan.ingest.labelme import write_labelme
+from bonescan.simulate import write_cohort
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One simulated patient (seed 11) with lesions in both views, read by the shipped model."""
+    folder = tmp_path_factory.mktemp("corrections")
+    write_cohort(folder, 1, 11)
+    return folder
+
+
+@pytest.fixture
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command line in this process, in the patient's folder."""
+    monkeypatch.chdir(folder)
+
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bonescan", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out, said.err
+
+    return run
+
+
+def read(call: Call, out: str, *words: str | Path) -> dict[str, Any]:
+    code, _, failures = call("read", "dicom/sim0001.dcm", "--out", out, *words)
+    assert (code, failures) == (0, "")
+    return dict(json.loads(Path(out, "sim0001/result.json").read_text()))
+
+
+@pytest.fixture
+def model(call: Call, folder: Path) -> dict[str, Any]:
+    """What the model alone says."""
+    path = folder / "model/sim0001/result.json"
+    return json.loads(path.read_text()) if path.exists() else read(call, "model")
+
+
+def figures(record: dict[str, Any]) -> dict[str, Any]:
+    """Return all that must follow from the marks."""
+    return {key: record[key] for key in ("lesions", "regions", "index", "patient_score")}
+
+
+def test_seg_goes_in_again_and_every_number_is_the_same(call: Call, model: dict[str, Any]) -> None:
+    assert model["lesion_count"] >= 4
+    again = read(call, "seg", "--marks", "model/sim0001/seg.dcm")
+    assert figures(again) == figures(model)
+    (source,) = again["provenance"]["marks"]
+    assert (source["name"], source["kind"]) == ("seg.dcm", "segmentation")
+    assert source["views"] == ["anterior", "posterior"]
+    assert model["provenance"]["marks"] == []
+    for name, marked_by in (("model", "model"), ("seg", "reader")):
+        with Path(name, "sim0001/lesions.csv").open(newline="") as file:
+            assert {row["marked_by"] for row in csv.DictReader(file)} == {marked_by}
+    page = Path("seg/sim0001/report.html").read_text()
+    assert page.count(source["sha256"]) == 2
+    front, back = (model["views"][view]["lesion_count"] for view in ("anterior", "posterior"))
+    assert f"({front} anterior, {back} posterior), a reader&#39;s." in page
+    said = {
+        str(element.value)
+        for element in pydicom.dcmread("seg/sim0001/sr.dcm").iterall()
+        if element.keyword == "TextValue"
+    }
+    assert f"marks of a reader, sha256 {source['sha256']}" in said
+    # What a reader has corrected can be corrected again.
+    twice = read(call, "twice", "--marks", "seg/sim0001/seg.dcm")
+    assert figures(twice) == figures(model)
+
+
+def test_one_lesion_erased_is_one_fewer_and_the_index_falls(
+    call: Call, model: dict[str, Any]
+) -> None:
+    path = Path("model/sim0001/posterior_lesions.png")
+    mask = np.array(Image.open(path))
+    on_bone = [
+        lesion["number"]
+        for lesion in model["lesions"]
+        if lesion["view"] == "posterior" and lesion["region_share"]
+    ]
+    mask[mask == on_bone[0]] = 0
+    Image.fromarray(mask).save("posterior_corrected.png")
+    record = read(
+        call,
+        "erased",
+        "--marks", "model/sim0001/anterior_lesions.png",
+        "--marks", "posterior_corrected.png",
+    )  # fmt: skip
+    assert record["lesion_count"] == model["lesion_count"] - 1
+    assert 0 < record["index"]["whole"] < model["index"]["whole"]
+    assert [flag["code"] for flag in record["flags"]].count("reader-marks") == 2
+    assert not {"marks-one-view", "marks-left-out"} & {flag["code"] for flag in record["flags"]}
+    seg = pydicom.dcmread("erased/sim0001/seg.dcm")
+    assert len(seg.SegmentSequence) == record["lesion_count"]
+    saved = np.array(Image.open("erased/sim0001/posterior_lesions.png"))
+    np.testing.assert_array_equal(saved > 0, mask > 0)
+    assert saved.max() == model["views"]["posterior"]["lesion_count"] - 1
+
+
+def test_a_lesion_drawn_in_labelme_in_one_view(call: Call, model: dict[str, Any]) -> None:
+    mask = np.array(Image.open("model/sim0001/anterior_lesions.png"))
+    empty = np.argwhere(mask == 0)
+    row, column = empty[np.abs(empty - np.array([250, 128])).sum(axis=1).argmin()]
+    mask[row : row + 6, column : column + 6] = 200
+    write_labelme(Path("drawn.json"), mask, "x.png", tolerance=0)
+    record = read(call, "drawn", "--marks", "anterior:drawn.json")
+    added = record["views"]["anterior"]["lesion_count"]
+    assert added == model["views"]["anterior"]["lesion_count"] + 1
+    assert record["views"]["anterior"]["marked_by"] == "reader"
+    assert record["views"]["posterior"]["marked_by"] == "model"
+    assert "marks-one-view" in {flag["code"] for flag in record["flags"]}
+    assert "a reader's, but for the posterior view's" in record["summary"]
+
+
+def test_all_erased_is_no_lesion_and_an_index_of_zero(call: Call, model: dict[str, Any]) -> None:
+    for view in ("anterior", "posterior"):
+        mask = np.array(Image.open(f"model/sim0001/{view}_lesions.png"))
+        Image.fromarray(np.zeros_like(mask)).save(f"none_{view}.png")
+    record = read(call, "none", "--marks", "none_anterior.png", "--marks", "none_posterior.png")
+    assert (record["lesion_count"], record["index"]["whole"]) == (0, 0)
+    assert record["patient_score"] == model["patient_score"]
+    assert "No metastasis was marked by the reader" in record["summary"]
+
+
+def test_wrong_marks_leave_nothing_behind(call: Call, model: dict[str, Any]) -> None:
+    Path("empty.png").write_bytes(b"")
+    words = ("read", "dicom/sim0001.dcm", "--out", "wrong", "--marks")
+    for name in ("empty.png", "model/sim0001/sr.dcm", "absent.png"):
+        code, _, failures = call(*words, name)
+        assert code == 1
+        assert failures.startswith(f"bonescan: {name}: ")
+        assert failures.count("\n") == 1
+    # The posterior view's mask offered as the anterior's.
+    code, _, failures = call(*words, "anterior:model/sim0001/posterior_lesions.png")
+    assert code == 1
+    assert "was made on another scan than this anterior view" in failures
+    assert not Path("wrong").exists()
+
+
+def test_marks_go_with_one_study(call: Call, model: dict[str, Any], tmp_path: Path) -> None:
+    write_cohort(tmp_path, 2, 5)
+    code, _, failures = call("read", tmp_path / "dicom", "--out", "x", "--marks", "seg.dcm")
+    assert code == 2
+    assert failures.endswith("holds 2 studies; --marks goes with one study\n")
