@@ -132,7 +132,8 @@ def _scatter(counts: NDArray[np.uint16], who: StudyIdentity) -> NDArray[np.uint1
     """Views as a window below the photopeak shows them: broad, half as many counts, own noise."""
     rng = np.random.default_rng(list("".join((*who.entropy, "scatter")).encode()))
     broad = gaussian_filter(counts.astype(np.float64), (0, *[_SCATTER_SIGMA_PIXELS] * 2))
-    return rng.poisson(_SCATTER_SHARE * broad).astype(np.uint16)
+    scattered: NDArray[np.uint16] = rng.poisson(_SCATTER_SHARE * broad).astype(np.uint16)
+    return scattered
 
 
 def _identity_modules(who: StudyIdentity, manufacturer: str, model: str, software: str) -> Dataset:
