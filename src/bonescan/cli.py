@@ -302,7 +302,7 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same patients.")] = 0,
     preset: Annotated[
-        Literal["screening", "paper", "followup"], typer.Option(help="Kind of cohort.")
+        Literal["screening", "paper", "followup", "elsewhere"], typer.Option(help="Kind of cohort.")
     ] = "screening",
     workers: Workers = 1,
     pictures: Annotated[

@@ -24,7 +24,7 @@ from bonescan.simulate.truth import (
     PEAK_SHARE,
     judge_foci,
 )
-from bonescan.simulate.vendors import draw_acquisition
+from bonescan.simulate.vendors import PRESET_VENDORS, draw_acquisition
 
 
 @pytest.fixture(scope="module")
@@ -248,3 +248,19 @@ def test_a_patient_is_born_once() -> None:
             for one in (first, *later)}  # fmt: skip
     assert later
     assert len(born) == 1
+
+
+def test_patients_from_elsewhere_share_no_camera_with_the_training_presets() -> None:
+    usual = {name for key in ("screening", "paper", "followup") for name, _ in PRESET_VENDORS[key]}
+    assert not usual & {name for name, _ in PRESET_VENDORS["elsewhere"]}
+    cases = [draw_case(8, index, "elsewhere") for index in range(200)]
+    others = [draw_case(8, index, "screening") for index in range(200)]
+    assert np.mean([case.body.height_mm for case in cases]) < 0.98 * np.mean(
+        [case.body.height_mm for case in others]
+    )
+    assert np.mean([case.body.bmi for case in cases]) > 1.5 + np.mean(
+        [case.body.bmi for case in others]
+    )
+    assert 0.55 < np.mean([case.cancer == "breast" for case in cases]) < 0.75
+    assert 0.3 < np.mean([case.metastasis for case in cases]) < 0.5
+    assert simulate_patient(8, 0, preset="elsewhere").counts.shape == (2, 1024, 256)

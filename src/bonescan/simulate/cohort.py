@@ -56,7 +56,7 @@ def write_cohort(
         How many; 200 for the preset ``paper`` and 20 for the others by default. Patient i is the
         same for every number of patients and of workers.
     seed : int
-    preset : {"screening", "paper", "followup"}
+    preset : {"screening", "paper", "followup", "elsewhere"}
     pictures : bool
         Write the scans as pairs of 8-bit pictures, as published data sets hold them, in place of
         DICOM.

@@ -22,14 +22,18 @@ from bonescan.simulate.camera import (
 )
 from bonescan.simulate.lesions import Cancer, Spread, draw_metastases, draw_spread
 from bonescan.simulate.nm import StudyIdentity
+from bonescan.simulate.parameters import BMI, HEIGHT_MM
 from bonescan.simulate.sources import Focus
 from bonescan.simulate.truth import FILLED_ORGANS, Truth, judge_foci, kind_maps, region_maps
 from bonescan.simulate.uptake import Physiology, Uptake, draw_physiology, normal_uptake
 from bonescan.simulate.vendors import Acquisition, draw_acquisition
 
-Preset = Literal["screening", "paper", "followup"]
+Preset = Literal["screening", "paper", "followup", "elsewhere"]
 LEAST_BMI = 17.5
-PRESETS: tuple[Preset, ...] = ("screening", "paper", "followup")
+PRESETS: tuple[Preset, ...] = ("screening", "paper", "followup", "elsewhere")
+
+#: Shares of breast cancer and of metastatic disease, where they are not even.
+_SHARES: dict[Preset, tuple[float, float]] = {"followup": (0.5, 0.75), "elsewhere": (0.65, 0.4)}
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,11 @@ def simulate_patient(
     ----------
     seed, index : int
         The same pair gives the same patient, whatever else is simulated.
-    preset : {"screening", "paper", "followup"}
+    preset : {"screening", "paper", "followup", "elsewhere"}
         ``paper``: GE cameras and the four sets of the paper by index; ``screening``: a mix of
         makes, counts and disease; ``followup``: as ``screening``, first visit (see
-        `bonescan.simulate.followup`).
+        `bonescan.simulate.followup`); ``elsewhere``: other makes, fewer counts, shorter and
+        heavier patients, more breast cancer and less metastasis, to test on what was not trained.
     cancer : {"breast", "prostate"}, optional
     metastasis : bool, optional
     lesions : int, optional
@@ -140,8 +145,9 @@ def draw_case(
         raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}")
     rng = stream(seed, index, "case")
     # Drawn always, so that what is asked for changes nothing else about the patient.
-    drawn_cancer: Cancer = "breast" if rng.random() < 0.5 else "prostate"
-    drawn_metastasis = bool(rng.random() < (0.75 if preset == "followup" else 0.5))
+    breast, metastatic = _SHARES.get(preset, (0.5, 0.5))
+    drawn_cancer: Cancer = "breast" if rng.random() < breast else "prostate"
+    drawn_metastasis = bool(rng.random() < metastatic)
     if preset == "paper":
         drawn_cancer, drawn_metastasis = paper_set(index)
     cancer = cancer or drawn_cancer
@@ -151,7 +157,7 @@ def draw_case(
     spread = draw_spread(rng, lesions) if metastasis else Spread("none", 0)
     if body is None:
         drawn = BodyParameters.sample(rng.spawn(1)[0], sex="F" if cancer == "breast" else "M")
-        body = _lean(drawn, rng)
+        body = _stocky(drawn) if preset == "elsewhere" else _lean(drawn, rng)
     diffuse = float(rng.uniform(0.5, 1.0)) if spread.burden == "superscan" else 0.0
     physiology = draw_physiology(rng.spawn(1)[0], body.age_years, body.bmi, diffuse)
     return Case(seed, index, preset, cancer, metastasis, spread, body, physiology)
@@ -162,6 +168,16 @@ def _lean(body: BodyParameters, rng: np.random.Generator) -> BodyParameters:
     if rng.random() >= 0.6:
         return body
     return replace(body, bmi=LEAST_BMI + 0.66 * (body.bmi - LEAST_BMI))
+
+
+def _stocky(body: BodyParameters) -> BodyParameters:
+    """Another population than the training's: shorter by 4 %, heavier, with shorter legs."""
+    return replace(
+        body,
+        height_mm=max(0.96 * body.height_mm, HEIGHT_MM[0]),
+        bmi=min(body.bmi + 2.5, BMI[1]),
+        leg_length=0.97 * body.leg_length,
+    )
 
 
 def paper_set(index: int) -> tuple[Cancer, bool]:

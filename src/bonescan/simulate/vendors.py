@@ -77,6 +77,14 @@ VENDORS: dict[str, Vendor] = {
             (2.0, 2.33), (2.0, 3.6), (126.45, 154.56), intrinsic_fwhm_mm=3.6,
             view_hint="legacy code", posterior_first=True,
         ),
+        Vendor(
+            "mediso-anyscan", "Mediso", "AnyScan S", "3.0",
+            (2.14, 2.6), (1.8, 3.2), (130.0, 151.0), (LEHR, LEGP), 3.2,
+        ),
+        Vendor(
+            "toshiba-eca", "TOSHIBA", "E.CAM", "4.0",
+            (2.9,), (2.5, 4.6), (126.0, 154.0), (LEGP,), 4.3, "none",
+        ),
     )
 }  # fmt: skip
 
@@ -106,6 +114,7 @@ PRESET_VENDORS: dict[str, tuple[tuple[str, float], ...]] = {
         ("ge-discovery", 0.35), ("ge-infinia", 0.15), ("ge-millennium", 0.10),
         ("siemens-symbia", 0.20), ("siemens-ecam", 0.08), ("philips-brightview", 0.12),
     ),
+    "elsewhere": (("mediso-anyscan", 0.6), ("toshiba-eca", 0.4)),
 }  # fmt: skip
 
 #: Median and log standard deviation of the counts of an anterior view, by preset.
@@ -113,6 +122,7 @@ PRESET_COUNTS: dict[str, tuple[float, float]] = {
     "paper": (900e3, 0.25),
     "screening": (650e3, 0.50),
     "followup": (750e3, 0.30),
+    "elsewhere": (450e3, 0.50),
 }
 COUNTS_RANGE = (200e3, 3600e3)
 
