@@ -108,7 +108,9 @@ def test_needs_that_do_not_fit_are_one_clear_line(
 
 def test_table8_differs_in_nothing_but_the_network() -> None:
     runs = load_experiment(FOLDER / "table8.toml").runs
-    assert {settings.model.kind for settings in runs.values()} == set(BUILDERS)
+    assert {settings.model.kind for settings in runs.values()} == set(BUILDERS) - {
+        "patient_classifier"
+    }
     best = LOADED["table4"].runs["focal_tversky"]
     for settings in runs.values():
         assert settings.model_copy(update={"model": best.model}) == best

@@ -310,7 +310,8 @@ def _validated(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
         told = first["msg"]
         if first["type"] == "extra_forbidden":
             told = "there is no such setting; correct its name or remove it"
-        raise BadSettings(f"{where}: {key}: {told}") from error
+        told = told.removeprefix("Value error, ")
+        raise BadSettings(f"{where}: {key}: {told}" if key else f"{where}: {told}") from error
 
 
 def _parse_override(item: str) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def test_everything_is_written_and_says_research_use_only(
     assert "one: 2 of 3 folds are finished." in text
     assert "Research use only" in text
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    kinds = ("summary", "areas", "lesions", "comparisons", "folds")
+    kinds = ("summary", "areas", "lesions", "patients", "comparisons", "folds")
     tables = {f"known_{kind}{end}" for kind in kinds for end in (".csv", ".md", ".tex")}
     sheets = {f"known_{run}_fold{fold}.png" for run in ("one", "two") for fold in (0, 1)}
     assert names == tables | sheets | {"known_cases.csv", "about.json"}

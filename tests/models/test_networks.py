@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, object]] = {
     "swin_unetr": {"feature_size": 12, "depths": [1, 1, 1, 1], "heads": [1, 2, 2, 4]},
     "btrfly": {"channels": [4, 6, 8]},
     "stacked_views": {"network": {"kind": "unet", "channels": [4, 6, 8]}},
+    "patient_classifier": {"channels": [4, 6, 8]},
     "view_aggregation": {"network": {"kind": "unet", "channels": [4, 6, 8]}},
 }
 #: Networks that MONAI builds with einops, which `monai[einops]` brings.

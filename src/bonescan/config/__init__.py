@@ -147,7 +147,25 @@ class JointMask(Frozen):
     kind: Literal["joint"] = "joint"
 
 
-MaskSettings = Annotated[NoMask | OtsuMask | MinedMask | JointMask, Field(discriminator="kind")]
+class SkeletonMask(Frozen):
+    """The skeleton alone: which of the 12 regions a pixel shows, other bone, or none [40].
+
+    Needs the layer ``truth_regions`` that simulated cohorts bring.
+    """
+
+    kind: Literal["skeleton"] = "skeleton"
+
+
+class PatientMask(Frozen):
+    """One answer a patient, with or without metastasis, as the target of every pixel [34-37]."""
+
+    kind: Literal["patient"] = "patient"
+
+
+MaskSettings = Annotated[
+    NoMask | OtsuMask | MinedMask | JointMask | SkeletonMask | PatientMask,
+    Field(discriminator="kind"),
+]
 
 
 # --- losses and training ------------------------------------------------------------------------
@@ -338,11 +356,27 @@ class Settings(Frozen):
     augment: Augment = Augment()
     training: Training = Training()
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Settings:
+        if (self.model.kind == "patient_classifier") != (self.mask.kind == "patient"):
+            raise ValueError(
+                "model.kind = patient_classifier and mask.kind = patient go together; set both"
+            )
+        if self.model.kind == "double_unet" and self.mask.kind in ("joint", "skeleton"):
+            raise ValueError(
+                f"model.kind = double_unet knows no mask.kind = {self.mask.kind}; choose a unet"
+            )
+        if (self.loss.kind == "joint") != (self.mask.kind == "joint"):
+            raise ValueError("loss.kind = joint and mask.kind = joint go together; set both")
+        return self
+
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the network's output channels; metastasis is the last one."""
-        if self.mask.kind == "none":
+        """Names of the network's output channels; metastasis, where it is one, is the last."""
+        if self.mask.kind in ("none", "patient"):
             return ("metastasis",)
+        if self.mask.kind == "skeleton":
+            return BONES
         if self.mask.kind == "joint":
             return (*BONES, *FINDINGS)
         return ("background", "non-metastatic", "metastasis")

@@ -156,6 +156,17 @@ class ViewAggregationSettings(Frozen):
     )
 
 
+class PatientClassifierSettings(Frozen):
+    """A two-view classifier of patients [34-37], for `bonescan.config.PatientMask`.
+
+    ``channels`` are the filters of its levels.
+    """
+
+    kind: Literal["patient_classifier"] = "patient_classifier"
+    channels: tuple[int, ...] = Field(default=(16, 32, 64, 96, 128), min_length=2)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+
 ModelSettings = Annotated[
     DoubleUNetSettings
     | UNetSettings
@@ -166,6 +177,7 @@ ModelSettings = Annotated[
     | SwinUNETRSettings
     | BtrflySettings
     | StackedViewsSettings
-    | ViewAggregationSettings,
+    | ViewAggregationSettings
+    | PatientClassifierSettings,
     Field(discriminator="kind"),
 ]

@@ -16,12 +16,15 @@ from bonescan.experiment import Experiment
 from bonescan.measures.pixels import PixelCounts, pooled
 from bonescan.quantify.lesions import label_components, threshold_components
 from bonescan.train.folder import RunFolder
-from bonescan.train.predictions import Predictions
+from bonescan.train.predictions import STEPS, Predictions
 
 
 @dataclass(frozen=True)
 class CaseScore:
-    """Pixels and lesions of one case, both views together; ``areas`` are parts of the pixels."""
+    """Pixels and lesions of one case, both views together.
+
+    ``areas`` are parts of the pixels; ``score`` is the highest probability anywhere, in [0, 1].
+    """
 
     study: str
     patient: str
@@ -29,6 +32,7 @@ class CaseScore:
     pixels: PixelCounts
     lesions: Matching
     areas: tuple[AreaScore, ...] = ()
+    score: float = 0.0
 
     def pixels_in(self, area: str) -> PixelCounts:
         """Return the pixel counts within an area of the body, none where it was not found."""
@@ -150,6 +154,7 @@ def score_cases(predictions: Predictions, canvas: CanvasSettings) -> tuple[CaseS
             areas=area_scores(
                 predictions.grey[i], predictions.marked[i], predictions.metastasis[i], canvas
             ),
+            score=float(predictions.probability[i].max()) / STEPS,
         )
         for i in range(len(predictions.studies))
     )

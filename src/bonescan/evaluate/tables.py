@@ -14,12 +14,16 @@ from bonescan.evaluate.comparisons import arm_table, arms_of, difference_table
 from bonescan.evaluate.floor import floor_folds
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
 from bonescan.evaluate.overlays import write_sheet
+from bonescan.evaluate.patient_table import patient_table
+from bonescan.evaluate.skeletons import region_scores, region_table
 from bonescan.evaluate.table import Cell, Table
 from bonescan.experiment import Experiment, Printed
 from bonescan.measures.pixels import mean_of
 from bonescan.measures.statistics import paired_difference
 from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.predictions import Predictions
+
+Folds = dict[str, tuple[FoldScores, ...]]
 
 
 def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Path) -> str:
@@ -32,7 +36,8 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
         Folder of the run folders; only finished folds count.
     out : Path
         Receives, for each experiment, the tables ``<name>_summary``, ``_areas``, ``_lesions``,
-        ``_comparisons`` and ``_folds`` as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a
+        ``_patients``, ``_regions``, ``_comparisons`` and ``_folds``, as far as its runs know of
+        them, as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a
         picture of each fold's test cases, ``<name>_<run>_fold<k>.png``, and ``about.json``. With
         several experiments also ``all_arms`` and ``all_differences``, see
         `bonescan.evaluate.comparisons`.
@@ -53,22 +58,19 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
                 f"{runs / experiment.name}: holds no finished fold; train {experiment.source} "
                 "with these settings first"
             )
-        tables = {
-            "summary": summary_table(experiment, folds),
-            "areas": area_table(experiment, folds),
-            "lesions": lesion_table(experiment, folds),
-            "comparisons": comparison_table(experiment, folds),
-            "folds": fold_table(experiment, folds),
-        }
-        scored.append((experiment, folds))
+        marking = {run: own for run, own in folds.items() if _marks_metastasis(experiment, run)}
+        tables = {**_pixel_tables(experiment, marking), **_whole_tables(experiment, folds, runs)}
         for kind, table in tables.items():
             _write_table(table, out / f"{experiment.name}_{kind}")
-        write_text(out / f"{experiment.name}_cases.csv", case_table(experiment, folds).csv())
-        _write_sheets(experiment, folds, runs, out)
+        if any(marking.values()):
+            scored.append((experiment, marking))
+            cases = case_table(experiment, marking)
+            write_text(out / f"{experiment.name}_cases.csv", cases.csv())
+            _write_sheets(experiment, marking, runs, out)
         shown_text += [
             tables[kind].markdown()
-            for kind in ("summary", "lesions", "comparisons")
-            if tables[kind].rows
+            for kind in ("summary", "lesions", "patients", "regions", "comparisons")
+            if kind in tables and tables[kind].rows
         ]
         shown_text += _warnings(experiment, folds)
     if len(scored) > 1:
@@ -80,14 +82,47 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
     return "\n".join([*shown_text, _footer()])
 
 
+def _marks_metastasis(experiment: Experiment, run: str) -> bool:
+    """Whether a run, or the floor, marks pixels of metastasis; else it knows bones or patients."""
+    settings = experiment.runs.get(run)
+    return settings is None or settings.mask.kind not in ("patient", "skeleton")
+
+
+def _is_skeleton(experiment: Experiment, run: str) -> bool:
+    return run in experiment.runs and experiment.runs[run].mask.kind == "skeleton"
+
+
+def _pixel_tables(experiment: Experiment, folds: Folds) -> dict[str, Table]:
+    """Return the tables of runs that mark metastasis, by the end of their files' names."""
+    if not any(folds.values()):
+        return {}
+    return {
+        "summary": summary_table(experiment, folds),
+        "areas": area_table(experiment, folds),
+        "lesions": lesion_table(experiment, folds),
+        "comparisons": comparison_table(experiment, folds),
+        "folds": fold_table(experiment, folds),
+    }
+
+
+def _whole_tables(experiment: Experiment, folds: Folds, runs: Path) -> dict[str, Table]:
+    """Return the tables of patients and of bones, where runs know of them."""
+    tables = {}
+    called = {run: own for run, own in folds.items() if not _is_skeleton(experiment, run)}
+    if any(called.values()):
+        tables["patients"] = patient_table(experiment, called)
+    own = [run for run in experiment.runs if folds[run]]
+    regions = {run: found for run in own if (found := region_scores(experiment, runs, run))}
+    if regions:
+        tables["regions"] = region_table(experiment, regions)
+    return tables
+
+
 def _write_table(table: Table, stem: Path) -> None:
     stem.parent.mkdir(parents=True, exist_ok=True)
     write_text(stem.with_name(f"{stem.name}.csv"), table.csv())
     write_text(stem.with_name(f"{stem.name}.md"), f"{table.markdown()}\n{_footer()}\n")
     write_text(stem.with_name(f"{stem.name}.tex"), f"% {_footer()}\n{table.latex()}")
-
-
-Folds = dict[str, tuple[FoldScores, ...]]
 
 
 def summary_table(experiment: Experiment, folds: Folds) -> Table:
@@ -235,7 +270,7 @@ def case_table(experiment: Experiment, folds: Folds) -> Table:
 
 def _write_sheets(experiment: Experiment, folds: Folds, runs: Path, out: Path) -> None:
     for run in experiment.runs:
-        for fold in folds[run]:
+        for fold in folds.get(run, ()):
             folder = RunFolder.of(runs, experiment, run, fold.fold)
             test = Predictions.load(folder.predictions).of_part("test")
             title = f"{experiment.name}, {run}, fold {fold.fold}: test patients"

@@ -17,6 +17,7 @@ from bonescan.models.attention_unet import AttentionUNet
 from bonescan.models.blocks import Network, probabilities
 from bonescan.models.btrfly import BtrflyNet
 from bonescan.models.double_unet import DoubleUNet
+from bonescan.models.patient_classifier import PatientClassifier
 from bonescan.models.res_unet import ResUNet
 from bonescan.models.swin_unetr import SwinUNETR
 from bonescan.models.unet import UNet
@@ -65,6 +66,7 @@ BUILDERS: dict[str, Builder] = {
     "btrfly": _named(BtrflyNet),
     "stacked_views": _stacked_views,
     "view_aggregation": _view_aggregation,
+    "patient_classifier": _named(PatientClassifier),
 }
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bonescan.config import Augment, Data, JointMask, MaskSettings
+from bonescan.config import Augment, Data, JointMask, MaskSettings, PatientMask, SkeletonMask
 from bonescan.errors import BadInput
 from bonescan.masks import joint_labels, label_map
 from bonescan.prepare import PreparedCase
@@ -36,6 +36,8 @@ class Example:
         Counts behind one grey value in the left and in the right half.
     has_metastasis : bool
         Whether any pixel is metastasis.
+    one_class : bool
+        Whether all pixels have one class, whatever is done to the picture.
     """
 
     study: str
@@ -45,6 +47,7 @@ class Example:
     target: NDArray[np.uint8]
     counts_per_grey: tuple[float, float] = (1.0, 1.0)
     has_metastasis: bool = False
+    one_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def make_example(
         target=_target(case, grey, metastasis, mask, mined),
         counts_per_grey=(anterior, posterior),
         has_metastasis=bool(metastasis.any()),
+        one_class=isinstance(mask, PatientMask),
     )
 
 
@@ -112,15 +116,19 @@ def _target(
     mask: MaskSettings,
     mined: NDArray[np.float32] | None,
 ) -> NDArray[np.uint8]:
-    if not isinstance(mask, JointMask):
+    if isinstance(mask, PatientMask):
+        return np.full(grey.shape, metastasis.any(), np.uint8)
+    if not isinstance(mask, JointMask | SkeletonMask):
         reduce = case.record.reduce
         return label_map(grey, metastasis, mask, reduce=reduce, mined=mined).classes
     try:
+        if isinstance(mask, SkeletonMask):
+            return case.layer("truth_regions")
         return joint_labels(metastasis, case.layer("truth_kinds"), case.layer("truth_regions"))
     except KeyError as error:
         raise BadInput(
-            f"{case.path}: {error.args[0]}, which mask.kind = joint needs; prepare a simulated "
-            "cohort or choose another mask"
+            f"{case.path}: {error.args[0]}, which mask.kind = {mask.kind} needs; "
+            "prepare a simulated cohort or choose another mask"
         ) from error
 
 
@@ -177,13 +185,14 @@ def training_batches(
     def changed(index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         example = examples[index]
         rng = np.random.default_rng([seed, epoch, index, 1])
-        return augmented(
+        grey, target = augmented(
             example.grey,
             example.target,
             settings,
             rng,
             counts_per_grey=example.counts_per_grey,
         )
+        return grey, np.full_like(target, example.target[0, 0]) if example.one_class else target
 
     order = epoch_order(len(examples), batch, np.random.default_rng([seed, epoch]))
     with ThreadPoolExecutor(max_workers=batch) as pool:

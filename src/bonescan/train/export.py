@@ -101,6 +101,11 @@ def export_run(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"{out}: exists already; name a new folder for the package")
     settings = folder.read_settings()
+    if settings.mask.kind in ("patient", "skeleton"):
+        raise BadInput(
+            f"{run_folder}: has learned mask.kind = {settings.mask.kind}, which marks no "
+            "metastasis; export a run that does"
+        )
     predictions = Predictions.load(folder.predictions)
     network, _ = chosen_network(folder, settings)
     height, width = predictions.probability.shape[1:]

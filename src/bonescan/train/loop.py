@@ -234,7 +234,7 @@ def train_epoch(
 
 
 def validate(learner: Learner, settings: Settings, validation: Sequence[Example]) -> Record:
-    """Measure the loss and the pooled pixel counts of metastasis on the validation part."""
+    """Measure the loss and the pooled pixel counts of `judge` on the validation part."""
     network = learner.judged
     counts = PixelCounts()
     losses = []
@@ -244,7 +244,7 @@ def validate(learner: Learner, settings: Settings, validation: Sequence[Example]
             target = learner.fabric.to_device(batch.target)
             outputs = network(learner.fabric.to_device(batch.x))
             losses.append(float(loss_of(outputs, target, settings.loss)))
-            counts += count(marked(outputs[-1], settings), is_metastasis(target, settings))
+            counts += judge(outputs[-1], target, settings)
     return {
         "validation_loss": sum(losses) / len(losses),
         "precision": counts.precision,
@@ -260,10 +260,12 @@ def marked(logits: Tensor, settings: Settings) -> Tensor:
     """Return the (N, H, W) bool marks of metastasis by the paper's rule.
 
     One class: probability 0.5 or more; several: metastasis, the last one, is the most probable of
-    its group.
+    its group. Of a skeleton, all bone is marked.
     """
     if logits.shape[1] == 1:
         return logits[:, 0] >= 0
+    if settings.mask.kind == "skeleton":
+        return logits.argmax(dim=1) != 0
     last = settings.groups[-1]
     return logits[:, -last:].argmax(dim=1) == last - 1
 
@@ -274,6 +276,15 @@ def is_metastasis(target: Tensor, settings: Settings) -> Tensor:
         return target == 1
     last = settings.groups[-1]
     return target % last == last - 1
+
+
+def judge(logits: Tensor, target: Tensor, settings: Settings) -> PixelCounts:
+    """Count pixels of metastasis; of a skeleton, those of all its regions, each in its own."""
+    if settings.mask.kind != "skeleton":
+        return count(marked(logits, settings), is_metastasis(target, settings))
+    seen = logits.argmax(dim=1)
+    tp = int(((seen == target) & (target != 0)).sum())
+    return PixelCounts(tp, int((seen != 0).sum()) - tp, int((target != 0).sum()) - tp)
 
 
 def count(marks: Tensor, truth: Tensor) -> PixelCounts:

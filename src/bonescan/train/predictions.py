@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -36,6 +37,9 @@ class Predictions:
         Metastasis by the network's own rule: the most probable class; 0.5 or more if binary.
     metastasis : (N, H, W) bool
         Annotated metastasis.
+    regions, true_regions : (N, H, W) uint8, optional
+        Which of `bonescan.config.BONES` the network sees at each pixel, and which is there, where
+        it has learned them and the cases tell.
     """
 
     studies: tuple[str, ...]
@@ -47,6 +51,8 @@ class Predictions:
     probability: NDArray[np.uint8]
     marked: NDArray[np.bool_]
     metastasis: NDArray[np.bool_]
+    regions: NDArray[np.uint8] | None = None
+    true_regions: NDArray[np.uint8] | None = None
 
     def of_part(self, part: str) -> Predictions:
         """Return the cases of one part."""
@@ -61,11 +67,14 @@ class Predictions:
             self.probability[chosen],
             self.marked[chosen],
             self.metastasis[chosen],
+            None if self.regions is None else self.regions[chosen],
+            None if self.true_regions is None else self.true_regions[chosen],
         )
 
     def save(self, path: Path) -> None:
         """Write as compressed npz, whole or not at all."""
         aside = path.with_name(f"{path.name}.part")
+        bones: dict[str, Any] = {"regions": self.regions, "true_regions": self.true_regions}
         with aside.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -78,6 +87,7 @@ class Predictions:
                 probability=self.probability,
                 marked=np.packbits(self.marked),
                 metastasis=np.packbits(self.metastasis),
+                **{name: array for name, array in bones.items() if array is not None},
             )
         os.replace(aside, path)
 
@@ -103,6 +113,8 @@ class Predictions:
                     probability=probability,
                     marked=_unpacked(file["marked"], probability.shape),
                     metastasis=_unpacked(file["metastasis"], probability.shape),
+                    regions=file.get("regions"),
+                    true_regions=file.get("true_regions"),
                 )
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise BadInput(

@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from bonescan import __version__
-from bonescan.config import Settings
+from bonescan.config import BONES, Settings
 from bonescan.errors import BadInput
 from bonescan.experiment import Experiment, Role
 from bonescan.models import Network, probabilities
@@ -39,6 +39,9 @@ from bonescan.train.needs import (
 from bonescan.train.predictions import STEPS, Predictions
 from bonescan.train.watch import Silent, Watcher, bars
 from bonescan.train.work import FoldRun, in_order, work_of
+
+#: Layer of a prepared case that holds the true regions, as numbers of `BONES`.
+BONE_LAYER = "truth_regions"
 
 
 def run_experiment(
@@ -191,13 +194,17 @@ def predict_parts(
     held_out = {"validation": parts.validation, "test": parts.test, "healthy": parts.healthy}
     named = [(part, case) for part, cases in held_out.items() for case in cases]
     examples = [plain_example(case) for _, case in named]
-    probability, marks = [], []
+    probability, marks, bones = [], [], []
     for batch in plain_batches(examples, settings.training.batch):
         with torch.inference_mode():
             logits = network(fabric.to_device(batch.x))[-1]
-            metastasis = probabilities(logits, settings.groups)[:, -1]
-            probability.append((metastasis * STEPS).round().to(torch.uint8).cpu().numpy())
+            shares = probabilities(logits, settings.groups)
+            sought = 1 - shares[:, 0] if settings.mask.kind == "skeleton" else shares[:, -1]
+            probability.append((sought * STEPS).round().to(torch.uint8).cpu().numpy())
             marks.append(marked(logits, settings).cpu().numpy())
+            bones.append(logits[:, : len(BONES)].argmax(dim=1).to(torch.uint8).cpu().numpy())
+    told = all(BONE_LAYER in case.record.layers for _, case in named)
+    knows_bones = told and settings.classes[: len(BONES)] == BONES
     return Predictions(
         studies=tuple(example.study for example in examples),
         patients=tuple(example.patient for example in examples),
@@ -208,6 +215,10 @@ def predict_parts(
         probability=np.concatenate(probability),
         marked=np.concatenate(marks),
         metastasis=np.stack([example.target for example in examples]).astype(bool),
+        regions=np.concatenate(bones) if knows_bones else None,
+        true_regions=(
+            np.stack([case.layer(BONE_LAYER) for _, case in named]) if knows_bones else None
+        ),
     )
 
 
