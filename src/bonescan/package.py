@@ -141,6 +141,51 @@ class PatientScoring(Frozen):
     calibration_error: float
 
 
+class Familiarity(Frozen):
+    """What kind of scan a model was fitted on, so that another kind is noticed.
+
+    The distance of a figure is its difference from the median of the fit's scans over ``below`` or
+    ``above``: their 5 % and 95 % quantiles' distance from it, or a least spread where that is more.
+    A scan is unfamiliar where the distance of any figure exceeds ``limit``.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Names from `bonescan.quantify.familiarity.INPUTS`.
+    largest : float
+        Largest distance of any scan of the fit.
+    """
+
+    features: tuple[str, ...]
+    medians: tuple[float, ...]
+    below: tuple[float, ...]
+    above: tuple[float, ...]
+    limit: float
+    largest: float
+    measured_on: str
+
+    @model_validator(mode="after")
+    def _one_number_a_feature(self) -> Familiarity:
+        lengths = {len(self.medians), len(self.below), len(self.above)}
+        if lengths != {len(self.features)} or not all(x > 0 for x in (*self.below, *self.above)):
+            raise ValueError("medians, below and above (above 0) need one number a feature")
+        return self
+
+    def distances(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the distance of each figure (n, m), 0 where it is missing."""
+        away = table - np.array(self.medians)
+        scaled: NDArray[np.float64] = np.where(away < 0, -away / self.below, away / self.above)
+        return np.nan_to_num(scaled)
+
+    def low(self, index: int) -> float:
+        """Return the lower end of what is familiar of one figure."""
+        return self.medians[index] - self.limit * self.below[index]
+
+    def high(self, index: int) -> float:
+        """Return the upper end of what is familiar of one figure."""
+        return self.medians[index] + self.limit * self.above[index]
+
+
 class TrainingData(Frozen):
     """What the weights were learned from.
 
@@ -192,6 +237,8 @@ class Card(Frozen):
         How candidates get their probability; without it the network's own is taken.
     patient : PatientScoring, optional
         How a patient gets one.
+    familiarity : Familiarity, optional
+        What kind of scan it was fitted on.
     """
 
     schema_version: int = SCHEMA
@@ -209,6 +256,7 @@ class Card(Frozen):
     calibration: Reliability | None = None
     lesions: LesionScoring | None = None
     patient: PatientScoring | None = None
+    familiarity: Familiarity | None = None
     training: TrainingData
     expected: tuple[Score, ...] = ()
     intended_use: str

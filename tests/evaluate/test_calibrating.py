@@ -9,6 +9,7 @@ from bonescan.evaluate.calibrating import calibrate
 from bonescan.evaluate.froc import froc
 from bonescan.evaluate.held_out import CandidateTable, HeldOutStudy, Part
 from bonescan.quantify.candidates import FEATURES
+from bonescan.quantify.familiarity import INPUTS
 
 PEAK, AREA = FEATURES.index("peak"), FEATURES.index("area")
 
@@ -22,7 +23,9 @@ def study(
     features[:, PEAK] = rng.normal(1.0 + 0.5 * true, 1.0)
     features[:, AREA] = rng.normal(2.0 + (1.0 * true if telling else 0.0), 0.4)
     hits = tuple(frozenset({(i % 2, i)}) if right else frozenset() for i, right in enumerate(true))
-    return HeldOutStudy(f"p{number}", part, ill, features, hits, int(true.sum()) + ill)
+    return HeldOutStudy(
+        f"p{number}", part, ill, features, hits, int(true.sum()) + ill, rng.normal(size=len(INPUTS))
+    )
 
 
 def studies(telling: bool = True, ill_share: float = 0.6) -> list[HeldOutStudy]:
@@ -44,6 +47,7 @@ def test_features_are_used_where_they_beat_the_networks_own_figure() -> None:
     assert found.lesions is not None
     assert found.patient is not None
     assert found.threshold is not None
+    assert found.familiarity is not None
     assert set(found.lesions.model.features) == {"peak", "area"}
     assert found.lesions.because.startswith("All features")
     assert found.lesions.calibration_error < 0.1
@@ -97,7 +101,7 @@ def test_a_curve_counts_each_lesion_once() -> None:
 
 def test_lesions_of_different_studies_are_different() -> None:
     items = [
-        HeldOutStudy(f"p{i}", "fit", True, np.zeros((1, 2)), (frozenset({(0, 1)}),), 1)
+        HeldOutStudy(f"p{i}", "fit", True, np.zeros((1, 2)), (frozenset({(0, 1)}),), 1, np.zeros(1))
         for i in range(2)
     ]
     table = CandidateTable.of(items)

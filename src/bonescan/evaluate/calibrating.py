@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bonescan.evaluate.familiar import fit_familiarity
 from bonescan.evaluate.froc import Curve
 from bonescan.evaluate.held_out import CandidateTable, HeldOutStudy, Progress, read_held_out
 from bonescan.evaluate.logistic import Fit, calibration_error, fit_by_patient
@@ -21,6 +22,7 @@ from bonescan.evaluate.operating import MOST_FALSE, operating_point, threshold_r
 from bonescan.evaluate.patients import patient_interval, roc_auc
 from bonescan.measures.statistics import Interval
 from bonescan.package import (
+    Familiarity,
     LesionScoring,
     Package,
     PatientScoring,
@@ -45,16 +47,17 @@ PEAK = ("peak",)
 
 
 class Calibration(NamedTuple):
-    """What was fitted; ``lesions`` is None where the examples are too few, and so on.
+    """What was fitted; None where the examples are too few.
 
     ``remarks`` say what was decided and why.
     """
 
-    lesions: LesionScoring | None
-    patient: PatientScoring | None
-    threshold: Threshold | None
-    expected: tuple[Score, ...]
+    familiarity: Familiarity | None
     remarks: tuple[str, ...]
+    lesions: LesionScoring | None = None
+    patient: PatientScoring | None = None
+    threshold: Threshold | None = None
+    expected: tuple[Score, ...] = ()
 
 
 def export_calibrated(
@@ -126,6 +129,7 @@ def calibrate_package(
         update={
             "lesions": found.lesions,
             "patient": found.patient,
+            "familiarity": found.familiarity,
             "threshold": found.threshold or package.card.threshold,
             "expected": (*package.card.expected, *found.expected),
         }
@@ -157,17 +161,18 @@ def calibrate(
     fit_on = [study for study in studies if study.part == "fit"]
     test = [study for study in studies if study.part == "test"]
     if not fit_on:
-        return Calibration(None, None, None, (), ("Not calibrated: no patient to fit on.",))
+        return Calibration(None, ("Not calibrated: no patient to fit on.",))
+    free = sum(study.lesions == 0 for study in fit_on)
+    people = len({study.patient for study in fit_on})
+    words = f"{people} held-out patients ({free} studies without lesions), {data}"
+    familiarity = fit_familiarity(np.stack([study.inputs for study in fit_on]), words)
     table = CandidateTable.of(fit_on)
     true, false = int(table.true.sum()), int((~table.true).sum())
     if min(true, false) < LEAST_FOR_ANY:
         remark = f"Not calibrated: {true} true and {false} false candidates are too few."
-        return Calibration(None, None, None, (), (remark,))
+        return Calibration(familiarity, (remark,))
     chosen = _choose(table, many=min(true, false) >= LEAST_FOR_ALL)
     held_out = np.nan_to_num(chosen.fit.held_out, nan=float(table.true.mean()))
-    free = sum(study.lesions == 0 for study in fit_on)
-    people = len({study.patient for study in fit_on})
-    words = f"{people} held-out patients ({free} studies without lesions), {data}"
     lesions = LesionScoring(
         low=LOW,
         model=chosen.fit.model,
@@ -194,7 +199,7 @@ def calibrate(
     if patient is None:
         remarks.append("No patient probability: too few patients of one kind.")
     expected = _expected(test, lesions, patient, threshold.value, data) if test else ()
-    return Calibration(lesions, patient, threshold, expected, tuple(remarks))
+    return Calibration(familiarity, tuple(remarks), lesions, patient, threshold, expected)
 
 
 class _Choice(NamedTuple):

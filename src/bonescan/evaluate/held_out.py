@@ -18,6 +18,7 @@ from bonescan.ingest.cases import load_case, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
 from bonescan.predict import Engine, predict_scan
 from bonescan.quantify.candidates import find_candidates
+from bonescan.quantify.familiarity import measure_input
 from bonescan.quantify.lesions import label_components
 from bonescan.quantify.scoring import candidate_rule
 from bonescan.train.folder import RunFolder
@@ -43,6 +44,8 @@ class HeldOutStudy:
         The true lesions that each candidate belongs to, as (view, number) pairs.
     lesions : int
         True lesions, each view by itself.
+    inputs : (k,) float64
+        What kind of picture it is, see `bonescan.quantify.familiarity.INPUTS`.
     """
 
     patient: str
@@ -51,6 +54,7 @@ class HeldOutStudy:
     features: NDArray[np.float64]
     hits: tuple[frozenset[tuple[int, int]], ...]
     lesions: int
+    inputs: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -170,4 +174,5 @@ def _read(case: Case, engine: Engine, names: LabelNames, low: float, part: Part)
         features=np.concatenate(features),
         hits=tuple(hits),
         lesions=lesions,
+        inputs=measure_input(scan, seen),
     )

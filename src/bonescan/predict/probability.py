@@ -12,6 +12,9 @@ from bonescan.predict.engine import Engine
 from bonescan.preprocess import prepare_canvas, restore
 from bonescan.scan import Canvas, Scan, View, ViewName
 
+#: Grey values above this weigh no more in the doubt about bones, lest a bladder rule it.
+DOUBT_CEILING = np.float32(32)
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -29,6 +32,9 @@ class Prediction:
     benign, outside : mapping of view name to (H, W) float32
         Probability of benign uptake in bone, and of tracer outside bone, in [0, 1]. Empty where the
         model does not tell them apart.
+    doubt : float or None
+        Mean over the canvas, weighted by its grey values up to `DOUBT_CEILING`, of 1 minus the
+        highest probability of any bone or none; None where the model names no bones.
     """
 
     canvas: Canvas
@@ -36,6 +42,7 @@ class Prediction:
     regions: dict[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
     benign: dict[ViewName, NDArray[np.float32]] = field(default_factory=dict)
     outside: dict[ViewName, NDArray[np.float32]] = field(default_factory=dict)
+    doubt: float | None = None
 
 
 def predict_scan(scan: Scan, engine: Engine) -> Prediction:
@@ -50,16 +57,21 @@ def predict_scan(scan: Scan, engine: Engine) -> Prediction:
     canvas = prepare_canvas(scan, card.canvas)
     classes = engine.probabilities(canvas.grey[None])[0]
     regions: dict[ViewName, NDArray[np.uint8]] = {}
+    doubt: float | None = None
     if card.bone_channels is not None:
         bones = classes[card.bone_channels].argmax(axis=0).astype(np.uint8)
+        unsure = 1 - classes[card.bone_channels].max(axis=0)
+        lit = np.minimum(canvas.grey, DOUBT_CEILING)
+        doubt = float((unsure * lit).sum() / max(float(lit.sum()), 1.0))
         regions = {view.name: _view_regions(canvas, bones, view) for view in scan.views}
-    others: list[dict[ViewName, NDArray[np.float32]]] = [{}, {}]
+    benign: dict[ViewName, NDArray[np.float32]] = {}
+    outside: dict[ViewName, NDArray[np.float32]] = {}
     if card.finding_channels is not None:
         findings = classes[card.finding_channels]
-        names = "benign bone", "tracer outside bone"
-        others = [_in_views(scan, canvas, findings[FINDINGS.index(name)]) for name in names]
+        benign = _in_views(scan, canvas, findings[FINDINGS.index("benign bone")])
+        outside = _in_views(scan, canvas, findings[FINDINGS.index("tracer outside bone")])
     metastasis = _in_views(scan, canvas, classes[card.metastasis_channel])
-    return Prediction(canvas, metastasis, regions, *others)
+    return Prediction(canvas, metastasis, regions, benign, outside, doubt)
 
 
 def _in_views(

@@ -20,11 +20,9 @@ from bonescan.config import LesionRule
 from bonescan.predict import Prediction
 from bonescan.quantify.lesions import PROBABILITY_SHARE, smallest_lesion, threshold_components
 from bonescan.quantify.position import Body, Midline, outline_body
-from bonescan.quantify.regions import Skeleton, find_skeleton, on_bone
+from bonescan.quantify.regions import FRAME_MM, Skeleton, find_skeleton, on_bone
 from bonescan.scan import OTHER_BONE, REGIONS, Scan, View, ViewName
 
-#: Length of a whole-body frame, for pictures without a pixel spacing.
-FRAME_MM = 2400.0
 #: A candidate's pixels have at least this share of its highest probability.
 SHARE_OF_PEAK = 0.3
 #: Odds of probabilities are cut here, beyond which a network's figures say little.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,6 +12,7 @@ from bonescan import __version__
 from bonescan.config import LesionRule
 from bonescan.package import Card
 from bonescan.predict import Engine, predict_scan, read_rows
+from bonescan.quantify.familiarity import unfamiliar
 from bonescan.quantify.lesions import FoundLesions, find_lesions
 from bonescan.quantify.marks import mark_flags, measure_marks
 from bonescan.quantify.scoring import Scores, patient_score, score_scan
@@ -81,6 +82,7 @@ def read_scan(
         rule,
         card,
         scores=score_scan(scan, seen, card),
+        doubts=unfamiliar(scan, seen, card),
         regions=seen.regions or None,
         weights=weights,
         marks=marks,
@@ -100,6 +102,7 @@ def assemble_reading(
     card: Card,
     *,
     scores: Scores | None = None,
+    doubts: Sequence[Flag] = (),
     regions: Mapping[ViewName, NDArray[np.uint8]] | None = None,
     weights: Weights | None = None,
     marks: Marks | None = None,
@@ -118,6 +121,8 @@ def assemble_reading(
     scores : Scores, optional
         What marks are cut from, and the patient's score; without it ``probabilities`` and their
         highest.
+    doubts : sequence of Flag
+        About the scan, to be added.
     regions : mapping from view name to (H, W) uint8, optional
         Skeletal region of each pixel, in the values of `ViewReading.regions`, in each view; None
         where the model names no bones, and there are no regions and no index then.
@@ -147,18 +152,18 @@ def assemble_reading(
     )
     marked = [lesion for view in scan.views for lesion in found[view.name].lesions]
     skeletal = read_skeleton(scan, seen, marked, regions=regions, weights=weights)
-    doubts = [*scan.flags, *canvas.flags, *_model_flags(card), *_unread_flags(scan, seen)]
+    raised = [*scan.flags, *canvas.flags, *doubts, *_model_flags(card), *_unread_flags(scan, seen)]
     for view in scan.views:
         if view.name not in marks.labels:
-            doubts += _view_flags(view, found[view.name])
+            raised += _view_flags(view, found[view.name])
     if marks.sources:
-        doubts += mark_flags(scan, marks, found, rule)
+        raised += mark_flags(scan, marks, found, rule)
     return Reading(
         study=scan.study,
         views=skeletal.views,
         lesions=skeletal.lesions,
         patient_score=scores.patient,
-        flags=_once([*doubts, *skeletal.flags]),
+        flags=_once([*raised, *skeletal.flags]),
         regions=skeletal.regions,
         index=skeletal.index,
         provenance=Provenance(

@@ -13,6 +13,8 @@ from skimage.measure import label
 from bonescan.quantify.position import Midline, fit_midline
 from bonescan.scan import OTHER_BONE, REGIONS, RegionMeasure, View
 
+#: Length of a whole-body frame, for pictures without a pixel spacing.
+FRAME_MM = 2400.0
 #: A patch of one region, or a hole, smaller than this takes the value beside it; in pixels where
 #: the source has no pixel spacing. A camera's resolution, some 8 mm, shows nothing that small.
 SPECK_MM2, SPECK_PIXELS = 50.0, 9
