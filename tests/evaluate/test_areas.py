@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bonescan.config import PaperCanvas
+from bonescan.config import PaperCanvas, ResampledCanvas
 from bonescan.evaluate.areas import AREAS, area_rows, area_scores
 
 #: A canvas whose body is 900 rows high: 25 rows of air above it in the window of 950.
@@ -56,3 +56,13 @@ def test_pixels_are_counted_inside_the_area_only() -> None:
 def test_without_a_body_there_is_no_area() -> None:
     empty = np.zeros((640, 512), np.uint8)
     assert area_scores(empty, empty > 0, empty > 0, CANVAS) == ()
+
+
+def test_a_canvas_that_begins_above_the_head_takes_the_mean_stature() -> None:
+    canvas = ResampledCanvas(spacing_mm=2.4, head_room=25)
+    thorax, _ = area_rows(body(), canvas)
+    assert thorax.rows.stop == pytest.approx(25 + 1695 / 2.4 * 0.316, abs=6)
+    # A body of that stature, centred, has its areas where the other canvas finds them.
+    centred = round((950 - 1695 / 2.4) / 2)
+    other, _ = area_rows(body(top=centred), CANVAS)
+    assert other.rows.stop - centred == pytest.approx(thorax.rows.stop - 25, abs=6)

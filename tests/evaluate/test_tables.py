@@ -146,7 +146,8 @@ def test_everything_is_written_and_says_research_use_only(
     kinds = ("summary", "areas", "lesions", "patients", "comparisons", "folds")
     tables = {f"known_{kind}{end}" for kind in kinds for end in (".csv", ".md", ".tex")}
     sheets = {f"known_{run}_fold{fold}.png" for run in ("one", "two") for fold in (0, 1)}
-    assert names == tables | sheets | {"known_cases.csv", "about.json"}
+    pictures = {f"known_{kind}.png" for kind in ("folds", "results", "masks")}
+    assert names == tables | sheets | pictures | {"known_cases.csv", "about.json"}
     for path in (tmp_path / "out").glob("*.[mt][de]*"):
         assert "Research use only" in path.read_text()
     about = json.loads((tmp_path / "out" / "about.json").read_text())

@@ -26,6 +26,8 @@ AREAS: dict[str, tuple[float, float]] = {
     "thorax and pelvis": (_END["head level"], _END["pelvis level"]),
 }
 WHOLE = "whole canvas"
+#: Mean stature of the reference man and woman of ICRP Publication 89 (1760 and 1630 mm).
+STATURE_MM = 1695.0
 
 
 class Area(NamedTuple):
@@ -47,7 +49,8 @@ def area_rows(grey: NDArray[np.uint8], canvas: CanvasSettings) -> tuple[Area, ..
     """Find the rows of each area on a canvas.
 
     The canvas keeps the upper rows of a window in which the body was centred, so that the body's
-    top row tells its height: window less twice the rows above it.
+    top row tells its height: window less twice the rows above it. Where the canvas begins a set
+    way above the head instead, the height is not told and `STATURE_MM` stands for it.
 
     Parameters
     ----------
@@ -66,8 +69,9 @@ def area_rows(grey: NDArray[np.uint8], canvas: CanvasSettings) -> tuple[Area, ..
     tops = [rows.first for rows in found if rows is not None]
     if not tops:
         return ()
-    top, window = min(tops), canvas.body_rows / canvas.reduce
-    height = window - 2 * top
+    top, height = min(tops), canvas.body_rows / canvas.reduce - 2 * min(tops)
+    if canvas.kind == "resampled" and canvas.head_room is not None:
+        height = STATURE_MM / (canvas.spacing_mm * canvas.reduce)
     return tuple(
         Area(name, slice(round(top + first * height), round(top + end * height)))
         for name, (first, end) in AREAS.items()

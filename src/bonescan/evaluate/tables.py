@@ -12,12 +12,15 @@ from bonescan.evaluate.areas import AREAS, WHOLE
 from bonescan.evaluate.averages import averages, percent, ratios, rounded
 from bonescan.evaluate.comparisons import arm_table, arms_of, difference_table
 from bonescan.evaluate.floor import floor_folds
+from bonescan.evaluate.fold_plot import draw_folds
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
 from bonescan.evaluate.overlays import write_sheet
 from bonescan.evaluate.patient_table import patient_table
+from bonescan.evaluate.result_figures import draw_masks, draw_results
 from bonescan.evaluate.skeletons import region_scores, region_table
 from bonescan.evaluate.table import Cell, Table
 from bonescan.experiment import Experiment, Printed
+from bonescan.files import write_whole
 from bonescan.measures.pixels import mean_of
 from bonescan.measures.statistics import paired_difference
 from bonescan.train.folder import RunFolder, write_text
@@ -38,7 +41,8 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
         Receives, for each experiment, the tables ``<name>_summary``, ``_areas``, ``_lesions``,
         ``_patients``, ``_regions``, ``_comparisons`` and ``_folds``, as far as its runs know of
         them, as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a
-        picture of each fold's test cases, ``<name>_<run>_fold<k>.png``, and ``about.json``. With
+        picture of each fold's test cases, ``<name>_<run>_fold<k>.png``, the pictures
+        ``<name>_folds.png``, ``_results.png``, ``_masks.png``, and ``about.json``. With
         several experiments also ``all_arms`` and ``all_differences``, see
         `bonescan.evaluate.comparisons`.
 
@@ -67,6 +71,7 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
             cases = case_table(experiment, marking)
             write_text(out / f"{experiment.name}_cases.csv", cases.csv())
             _write_sheets(experiment, marking, runs, out)
+            _write_figures(experiment, marking, runs, out)
         shown_text += [
             tables[kind].markdown()
             for kind in ("summary", "lesions", "patients", "regions", "comparisons")
@@ -275,6 +280,18 @@ def _write_sheets(experiment: Experiment, folds: Folds, runs: Path, out: Path) -
             test = Predictions.load(folder.predictions).of_part("test")
             title = f"{experiment.name}, {run}, fold {fold.fold}: test patients"
             write_sheet(test, title, out / f"{experiment.name}_{run}_fold{fold.fold}.png")
+
+
+def _write_figures(experiment: Experiment, folds: Folds, runs: Path, out: Path) -> None:
+    """Write the plot of the folds, patients with their scores, and the classes."""
+    write_whole(out / f"{experiment.name}_folds.png", draw_folds(experiment, folds))
+    names = [run for run in experiment.runs if folds.get(run)]
+    for kind, picture in (
+        ("results", draw_results(experiment, names, runs)),
+        ("masks", draw_masks(experiment, runs)),
+    ):
+        if picture is not None:
+            write_whole(out / f"{experiment.name}_{kind}.png", picture)
 
 
 def _case_row(case: CaseScore) -> tuple[Cell, ...]:
