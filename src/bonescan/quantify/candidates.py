@@ -18,7 +18,13 @@ from skimage.measure import regionprops
 
 from bonescan.config import LesionRule
 from bonescan.predict import Prediction
-from bonescan.quantify.lesions import PROBABILITY_SHARE, smallest_lesion, threshold_components
+from bonescan.quantify.lesions import (
+    PROBABILITY_SHARE,
+    keep_labels,
+    smallest_lesion,
+    threshold_components,
+)
+from bonescan.quantify.outside import off_bone
 from bonescan.quantify.position import Body, Midline, outline_body
 from bonescan.quantify.regions import FRAME_MM, Skeleton, find_skeleton, on_bone
 from bonescan.scan import OTHER_BONE, REGIONS, Scan, View, ViewName
@@ -89,6 +95,9 @@ _PART_OF_VALUE = {
 }
 
 
+_Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
 @dataclass(frozen=True)
 class Candidates:
     """The candidates of one view.
@@ -139,7 +148,8 @@ def find_candidates(scan: Scan, seen: Prediction, rule: LesionRule) -> tuple[Can
     Returns
     -------
     tuple of Candidates
-        One for each view, in the scan's order.
+        One for each view, in the scan's order. A patch that by its place alone cannot lie on bone
+        (`bonescan.quantify.outside`) is none.
     """
     views = {view.name: _see(view, seen, rule) for view in scan.views}
     tables = {name: _own_features(item) for name, item in views.items()}
@@ -191,16 +201,19 @@ def _see(view: View, seen: Prediction, rule: LesionRule) -> _Seen:
     regions = seen.regions.get(view.name)
     row_mm = FRAME_MM / view.counts.shape[0]
     labels = np.zeros(view.counts.shape, np.int32)
+    body = outline_body(view.counts)
+    skeleton = None if regions is None else find_skeleton(view, regions)
     if view.counts.any():
         labels = candidate_labels(probability, rule, smallest_lesion(view, rule))
+        labels = keep_labels(labels, ~off_bone(labels, body.mask, skeleton))
     return _Seen(
         view=view,
         metastasis=probability,
         benign=seen.benign.get(view.name),
         outside=seen.outside.get(view.name),
         labels=labels,
-        body=outline_body(view.counts),
-        skeleton=None if regions is None else find_skeleton(view, regions),
+        body=body,
+        skeleton=skeleton,
         pixel_mm=view.pixel_spacing_mm or (row_mm, row_mm),
     )
 
@@ -220,19 +233,20 @@ def _own_features(item: _Seen) -> NDArray[np.float64]:
         medians = _region_medians(item)
     for number, box in enumerate(boxes, start=1):
         patch = item.labels[box] == number
-        rows, columns = (axis + box[i].start for i, axis in enumerate(np.nonzero(patch)))
+        inside = np.nonzero(patch)
+        at = inside[0] + box[0].start, inside[1] + box[1].start
         row = _Row(table[number - 1])
-        _fill_probabilities(row, item, rows, columns)
-        _fill_counts(row, item, number, box, rows, columns)
+        _fill_probabilities(row, item, at)
+        _fill_counts(row, item, number, box, at)
         _fill_shape(row, patch, item.pixel_mm)
         if depth is not None and medians is not None and item.skeleton is not None:
-            row["bone_share"] = float((item.skeleton.regions[rows, columns] > 0).mean())
-            row["bone_depth"] = float(depth[rows, columns].mean())
+            row["bone_share"] = float((item.skeleton.regions[at] > 0).mean())
+            row["bone_depth"] = float(depth[at].mean())
             value = named.get(number)
             for part in PARTS:
                 row[part] = float(value is not None and _PART_OF_VALUE[value] == part)
             if value in medians:
-                mean = float(item.view.counts[rows, columns].mean())
+                mean = float(item.view.counts[at].mean())
                 row["regional"] = _log_ratio(mean, medians[value])
     return table
 
@@ -247,28 +261,21 @@ class _Row:
         self.values[FEATURES.index(name)] = value
 
 
-def _fill_probabilities(
-    row: _Row, item: _Seen, rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> None:
-    own = item.metastasis[rows, columns]
+def _fill_probabilities(row: _Row, item: _Seen, at: _Pixels) -> None:
+    own = item.metastasis[at]
     row["peak"] = log_odds(_top_mean(own))
     row["mean"] = log_odds(float(own.mean()))
     if item.benign is not None:
-        row["benign"] = log_odds(float(item.benign[rows, columns].mean()))
+        row["benign"] = log_odds(float(item.benign[at].mean()))
     if item.outside is not None:
-        row["outside"] = log_odds(float(item.outside[rows, columns].mean()))
+        row["outside"] = log_odds(float(item.outside[at].mean()))
 
 
 def _fill_counts(
-    row: _Row,
-    item: _Seen,
-    number: int,
-    box: tuple[slice, slice],
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
+    row: _Row, item: _Seen, number: int, box: tuple[slice, slice], at: _Pixels
 ) -> None:
-    counts = item.view.counts
-    own = counts[rows, columns]
+    counts, (rows, columns) = item.view.counts, at
+    own = counts[at]
     mean = float(own.mean())
     row["area"] = float(np.log10(rows.size * item.pixel_mm[0] * item.pixel_mm[1]))
     row["uptake"] = _log_ratio(_top_mean(own), item.body.median_counts)

@@ -237,6 +237,11 @@ def _most_probable(
     return _renumber(labels, kept), count - MOST_LESIONS
 
 
+def keep_labels(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Keep the components whose place in ``kept`` (n,) is True, and number them anew."""
+    return _renumber(labels, np.concatenate([[False], kept]))
+
+
 def _renumber(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Keep the components marked in ``kept`` (index = old number) and close the gaps."""
     numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)

@@ -18,6 +18,10 @@ FRAME_MM = 2400.0
 #: A patch of one region, or a hole, smaller than this takes the value beside it; in pixels where
 #: the source has no pixel spacing. A camera's resolution, some 8 mm, shows nothing that small.
 SPECK_MM2, SPECK_PIXELS = 50.0, 9
+#: A part of a region is its main part from this share of its largest one; a smaller one that lies
+#: farther than `ISLAND_MM` from all main parts is no bone (a drop of urine called lumbar spine).
+MAIN_PART = 0.1
+ISLAND_MM = 40.0
 #: A view that shows fewer of the 12 regions than this shows no skeleton.
 LEAST_REGIONS = 6
 #: What must lie from top to bottom in this order, by the median of their rows, where seen.
@@ -72,7 +76,7 @@ def find_skeleton(view: View, regions: NDArray[np.uint8]) -> Skeleton | None:
         raise ValueError(f"regions are {regions.shape}, the view {view.counts.shape}")
     if int(regions.max(initial=0)) > OTHER_BONE:
         raise ValueError(f"regions hold {int(regions.max())}, the highest value is {OTHER_BONE}")
-    clean = clean_regions(view, regions)
+    clean = drop_islands(view, clean_regions(view, regions))
     seen = [name for value, name in enumerate(REGIONS, start=1) if (clean == value).any()]
     if len(seen) < LEAST_REGIONS:
         return None
@@ -106,6 +110,38 @@ def clean_regions(view: View, regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
     )
     nearest: NDArray[np.uint8] = regions[rows, columns]
     return nearest
+
+
+def drop_islands(view: View, regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Take away small parts of a region far from its main parts (`MAIN_PART`, `ISLAND_MM`).
+
+    Parameters
+    ----------
+    view : View
+    regions : (H, W) uint8
+        0 none, 1-12 in the order of `REGIONS`, 13 other bones, which stay as they are.
+
+    Returns
+    -------
+    (H, W) uint8
+    """
+    row_mm = FRAME_MM / regions.shape[0]
+    pixel_mm = view.pixel_spacing_mm or (row_mm, row_mm)
+    patches = label(np.where(regions < OTHER_BONE, regions, 0), background=0, connectivity=2)
+    sizes = np.bincount(patches.ravel())
+    kept = regions.copy()
+    for value in range(1, OTHER_BONE):
+        own = np.unique(patches[regions == value])
+        small = own[sizes[own] < MAIN_PART * sizes[own].max(initial=0)]
+        if not small.size:
+            continue
+        main = np.isin(patches, np.setdiff1d(own, small))
+        away = ndimage.distance_transform_edt(~main, sampling=pixel_mm)
+        for number in small:
+            island = patches == number
+            if away[island].min() > ISLAND_MM:
+                kept[island] = 0
+    return kept
 
 
 def on_bone(regions: NDArray[np.uint8], mask: NDArray[np.integer[Any]]) -> dict[int, int]:

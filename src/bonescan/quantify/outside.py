@@ -1,0 +1,71 @@
+"""Marks that cannot lie on bone: drops of urine on clothes, between the thighs, beside the body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bonescan.quantify.regions import Skeleton
+from bonescan.scan import REGIONS
+
+_PELVIS, _FEMORA = (1 + REGIONS.index(name) for name in ("pelvis", "femora"))
+
+
+def off_bone(
+    labels: NDArray[np.integer[Any]], body: NDArray[np.bool_], skeleton: Skeleton | None
+) -> NDArray[np.bool_]:
+    """Tell which patches are tracer outside of bone by their place alone.
+
+    Parameters
+    ----------
+    labels : (H, W) int
+        0 none, k the k-th of n patches.
+    body : (H, W) bool
+        The body's outline.
+    skeleton : Skeleton or None
+        Without it only the body's outline tells.
+
+    Returns
+    -------
+    (n,) bool
+        True for a patch wholly outside the body; and for one that touches no bone, lies below the
+        pelvis, and has all its pixels between the thigh bones.
+    """
+    count = int(labels.max(initial=0))
+    if not count:
+        return np.zeros(0, bool)
+    found = _inside(labels, body, count) == 0
+    if skeleton is not None:
+        free = _inside(labels, skeleton.regions > 0, count) == 0
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+        found |= free & (_inside(labels, between_thighs(skeleton), count) == sizes)
+    return found
+
+
+def between_thighs(skeleton: Skeleton) -> NDArray[np.bool_]:
+    """Return what lies below the pelvis and between the thigh bones, (H, W) bool.
+
+    Only rows that show both thigh bones, one on either side of the midline, have any of it.
+    """
+    regions = skeleton.regions
+    between = np.zeros(regions.shape, bool)
+    pelvis = np.flatnonzero((regions == _PELVIS).any(axis=1))
+    if not pelvis.size:
+        return between
+    columns = np.arange(regions.shape[1])
+    for row in range(int(pelvis[-1]) + 1, regions.shape[0]):
+        thigh = regions[row] == _FEMORA
+        middle = skeleton.midline.column + skeleton.midline.slope * row
+        left, right = columns[thigh & (columns < middle)], columns[thigh & (columns > middle)]
+        if left.size and right.size:
+            between[row, left[-1] + 1 : right[0]] = True
+    return between
+
+
+def _inside(
+    labels: NDArray[np.integer[Any]], mask: NDArray[np.bool_], count: int
+) -> NDArray[np.intp]:
+    """Return how many pixels of each patch lie in a mask, (n,)."""
+    return np.bincount(labels[mask], minlength=count + 1)[1:]
