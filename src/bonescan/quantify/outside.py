@@ -36,7 +36,7 @@ def off_bone(
     count = int(labels.max(initial=0))
     if not count:
         return np.zeros(0, bool)
-    found = _inside(labels, body, count) == 0
+    found: NDArray[np.bool_] = _inside(labels, body, count) == 0
     if skeleton is not None:
         free = _inside(labels, skeleton.regions > 0, count) == 0
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
