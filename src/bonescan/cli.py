@@ -413,13 +413,25 @@ def evaluate(
         Path | None,
         typer.Option(help="Annotated cohort to validate the package on."),
     ] = None,
+    agreement: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="A B",
+            help="Two raters: each a folder of results of `bonescan read`, or a cohort with "
+            "Labelme marks.",
+        ),
+    ] = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
-    """Evaluate experiments (never trains), or validate a model package on an annotated cohort."""
+    """Evaluate experiments (never trains), validate a model package, or compare two raters."""
     from bonescan.errors import BadSettings
 
     _check_folder(out)
-    if cohort is not None:
+    if agreement is not None:
+        if experiments or runs or cohort:
+            raise BadSettings("give --agreement A B without experiment files, --runs and --cohort")
+        _agree(agreement, model, out)
+    elif cohort is not None:
         if experiments or runs:
             raise BadSettings("give either experiment files with --runs, or --cohort; not both")
         _validate(model, cohort, out)
@@ -430,7 +442,21 @@ def evaluate(
         loaded = [load_experiment(path, overrides) for path in experiments]
         print(evaluate_experiments(loaded, runs, out))
     else:
-        raise BadSettings("give experiment files with --runs, or --cohort with --model")
+        raise BadSettings("give experiment files with --runs, --cohort, or --agreement A B")
+
+
+def _agree(raters: tuple[Path, Path], model: Path | None, out: Path) -> None:
+    from bonescan.evaluate.agreement import measure_agreement
+    from bonescan.package import Package
+    from bonescan.predict import SHIPPED_MODEL
+
+    with progress("comparing") as report:
+        found = measure_agreement(
+            *raters, Package.load(model or SHIPPED_MODEL), out, progress=report
+        )
+    print(found)
+    complain(found.problems)
+    raise typer.Exit(1 if found.problems else 0)
 
 
 def _validate(model: Path | None, cohort: Path, out: Path) -> None:
