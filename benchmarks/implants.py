@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,8 @@ PLACES = {
     "pelvis": ("pelvis",),
     "limbs": ("humeri", "femora"),
 }
+#: Bounds of how clear a lesion is, see `Implant`.
+CLEAR = (0.0, 5.0, 10.0, 20.0, np.inf)
 #: Implants keep this far from each other and from what the model marks without them.
 APART_MM = 40.0
 #: Counts that a view of an 8-bit picture is taken to have had.
@@ -62,7 +65,14 @@ Marks = dict[ViewName, NDArray[np.int32]]
 
 @dataclass(frozen=True)
 class Implant:
-    """One lesion; ``truth`` are its pixels in each view, ``found`` whether a mark hits it."""
+    """One lesion.
+
+    ``truth`` are its pixels in each view, ``found`` whether a mark hits it, ``clearness`` its
+    counts over the noise of the counts beneath it, in the view that shows it best [1]_.
+
+    .. [1] A. Rose, "The sensitivity performance of the human eye on an absolute scale",
+       J. Opt. Soc. Am. 38 (1948): from about 5 on, a disc on an even ground is seen.
+    """
 
     scan: str
     contrast: float
@@ -70,6 +80,7 @@ class Implant:
     region: str
     company: bool
     truth: dict[ViewName, NDArray[np.bool_]]
+    clearness: float
     found: bool = False
 
 
@@ -206,7 +217,7 @@ def implant(
     counts = {view.name: view.counts.astype(np.float64) for view in scan.views}
     implants = []
     for (region, there), (contrast, size) in zip(where, kinds, strict=True):
-        truth = {}
+        truth, clearness = {}, 0.0
         for view in scan.views:
             if view.name not in there:
                 continue
@@ -215,8 +226,12 @@ def implant(
             excess = contrast * bone * shares(region, (view.name,))[view.name] * shape
             grey = gain(view, true_counts)
             counts[view.name] += grey * rng.poisson(excess / grey)
-            truth[view.name] = shape >= TRUTH_SHARE * shape.max()
-        implants.append(Implant(scan.study, contrast, size, region, len(where) > 1, truth))
+            inside = shape >= TRUTH_SHARE * shape.max()
+            ground = max(float(view.counts[inside].sum()), grey)
+            clearness = max(clearness, float(excess[inside].sum()) / (grey * ground) ** 0.5)
+            truth[view.name] = inside
+        several = len(where) > 1
+        implants.append(Implant(scan.study, contrast, size, region, several, truth, clearness))
     ceiling = np.inf if true_counts else 255.0
     changed = {
         view.name: replace(
@@ -289,6 +304,10 @@ def table(implants: Sequence[Implant]) -> str:
     for size in SIZES_MM:
         some = [item for item in implants if item.size_mm == size]
         rows.append(sensitivity_row(f"{size:g} mm across", some))
+    for low, high in pairwise(CLEAR):
+        some = [item for item in implants if low <= item.clearness < high]
+        name = f"clearness {low:g} to {high:g}" if high < np.inf else f"clearness from {low:g}"
+        rows.append(sensitivity_row(name, some))
     for place, regions in PLACES.items():
         rows.append(sensitivity_row(place, [item for item in implants if item.region in regions]))
     alone = [item for item in implants if not item.company]

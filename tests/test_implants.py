@@ -55,6 +55,10 @@ def test_a_lesion_has_its_contrast_in_the_view_that_sees_it_best(
     assert back.sum() * 4 == pytest.approx(200 * area, rel=0.03)  # blur keeps the sum
     assert added.truth["posterior"].sum() * 4 == pytest.approx(area, rel=0.15)
     assert not added.company
+    pixels = added.truth["posterior"].sum()
+    blurred = 0.81  # mean of the blurred disc of height 1 over these pixels
+    expected = blurred * 200 * pixels / (50 * pixels) ** 0.5
+    assert added.clearness == pytest.approx(expected, rel=0.03)
 
 
 def test_noise_is_that_of_counts_also_in_a_picture(implants: ModuleType, even: Scan) -> None:
@@ -89,7 +93,7 @@ def test_places_keep_off_marks_and_mirror_between_views(implants: ModuleType, ev
 def test_hits_and_overlap_are_counted(implants: ModuleType) -> None:
     truth = np.zeros((20, 20), bool)
     truth[5:10, 5:10] = True
-    one = implants.Implant("a", 2.0, 16.0, "pelvis", False, {"anterior": truth})
+    one = implants.Implant("a", 2.0, 16.0, "pelvis", False, {"anterior": truth}, 7.0)
     marks = {"anterior": truth.astype(np.int32)}
     none = {"anterior": np.zeros((20, 20), np.int32)}
     assert implants.judge([one], marks)[0].found
@@ -98,6 +102,7 @@ def test_hits_and_overlap_are_counted(implants: ModuleType) -> None:
     assert implants.overlap(marks, none) == (1, 0, 0, 0)
     table = implants.table(implants.judge([one], marks))
     assert "| pelvis | 1 | 1.00 (1.00 to 1.00) |" in table
+    assert "| clearness 5 to 10 | 1 | 1.00" in table
     assert "| skull | 0 | not defined |" in table
 
 
