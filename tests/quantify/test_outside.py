@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonescan.quantify.outside import between_thighs, off_bone
-from bonescan.quantify.regions import drop_islands, find_skeleton
+from bonescan.quantify.regions import Skeleton, drop_islands, find_skeleton
 from bonescan.scan import REGIONS, Scan, ViewName
 
 Regions = dict[ViewName, NDArray[np.uint8]]
@@ -52,6 +52,22 @@ def test_between_the_thighs_needs_both(block_scan: Scan, block_regions: Regions)
     one_leg = find_skeleton(view, regions)
     assert one_leg is not None
     assert not between_thighs(one_leg).any()
+
+
+def test_a_drop_that_a_model_calls_pelvis_is_off_bone_all_the_same(
+    block_scan: Scan, block_regions: Regions
+) -> None:
+    view = block_scan.anterior
+    assert view is not None
+    regions = block_regions["anterior"]
+    pelvis = 1 + REGIONS.index("pelvis")
+    labels = patches((136, 142, 47, 53), (150, 156, 47, 53))
+    whole = find_skeleton(view, regions)
+    assert whole is not None
+    crumbed = whole.regions.copy()
+    crumbed[151:155, 48:52] = pelvis  # under the second drop, and below the first
+    skeleton = Skeleton(crumbed, whole.midline)
+    assert off_bone(labels, view.counts > 0, skeleton).tolist() == [True, True]
 
 
 def test_an_island_far_from_its_bone_goes(block_scan: Scan, block_regions: Regions) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import label
 
-from bonescan.quantify.regions import Skeleton
+from bonescan.quantify.regions import MAIN_PART, Skeleton
 from bonescan.scan import REGIONS
 
 _PELVIS, _FEMORA = (1 + REGIONS.index(name) for name in ("pelvis", "femora"))
@@ -30,18 +31,30 @@ def off_bone(
     Returns
     -------
     (n,) bool
-        True for a patch wholly outside the body; and for one that touches no bone, lies below the
-        pelvis, and has all its pixels between the thigh bones.
+        True for a patch wholly outside the body; and for one that lies below the pelvis, has all
+        its pixels between the thigh bones, and touches no bone but crumbs that a model calls
+        pelvis there.
     """
     count = int(labels.max(initial=0))
     if not count:
         return np.zeros(0, bool)
     found: NDArray[np.bool_] = _inside(labels, body, count) == 0
     if skeleton is not None:
-        free = _inside(labels, skeleton.regions > 0, count) == 0
+        regions = without_crumbs(skeleton.regions)
+        free = _inside(labels, regions > 0, count) == 0
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        found |= free & (_inside(labels, between_thighs(skeleton), count) == sizes)
+        between = between_thighs(Skeleton(regions, skeleton.midline))
+        found |= free & (_inside(labels, between, count) == sizes)
     return found
+
+
+def without_crumbs(regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the regions (H, W) without small parts of the pelvis, as urine below it makes them."""
+    parts = label(regions == _PELVIS, connectivity=2)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    crumb = (parts > 0) & (sizes < MAIN_PART * sizes.max(initial=0))[parts]
+    return np.where(crumb, 0, regions).astype(np.uint8)
 
 
 def between_thighs(skeleton: Skeleton) -> NDArray[np.bool_]:
