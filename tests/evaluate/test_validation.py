@@ -47,7 +47,7 @@ def found(
         validation.model.lesion_sensitivity.value  # type: ignore[union-attr]
     )
     assert (out / "summary.md").read_text() == str(validation)
-    for name in ("froc.png", "roc.png", "pictures/sim0002.png"):
+    for name in ("froc.png", "roc.png", "reliability.png", "pictures/sim0002.png"):
         assert np.asarray(Image.open(out / name)).std() > 1
     with (out / "studies.csv").open(newline="") as file:
         rows = {row["study"]: row for row in csv.DictReader(file)}
