@@ -387,14 +387,19 @@ def train(
         str | None,
         typer.Option(metavar="I/N", help="Only the I-th of N equal parts, counted from 1."),
     ] = None,
+    engine: Engine = "local",
 ) -> None:
     """Train the runs and folds of an experiment; start it again and it goes on."""
+    from bonescan.errors import FoldsFailed
     from bonescan.experiment import load_experiment
     from bonescan.train import run_experiment
 
-    run_experiment(
-        load_experiment(experiment, overrides), data, runs, run=run, fold=fold, shard=shard
-    )
+    loaded = load_experiment(experiment, overrides)
+    try:
+        run_experiment(loaded, data, runs, run=run, fold=fold, shard=shard, engine=engine)
+    except FoldsFailed as error:
+        complain(error.reasons)
+        raise typer.Exit(1) from None
 
 
 @app.command()

@@ -1,5 +1,9 @@
 """Errors that a user sees: one line that names the file, the attribute and the remedy."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class BonescanError(Exception):
     """A failure that the user can act on.
@@ -23,3 +27,17 @@ class BadSettings(BonescanError):
 
 class ProcessEnded(BonescanError):
     """A process that the system ended before its piece of work was done."""
+
+
+class FoldsFailed(BadInput):
+    """Some fold runs of an experiment failed; the others are done.
+
+    Attributes
+    ----------
+    reasons : tuple of str
+        One line a failure.
+    """
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(self.reasons))

@@ -68,6 +68,31 @@ def test_as_many_detectors_as_frames_need_no_vector(nm, save, front, back, tmp_p
     assert (scan.posterior.frame, scan.posterior.recognised_by) == (1, "view code")
 
 
+@pytest.mark.parametrize("coded", [True, False])
+@pytest.mark.parametrize("syntax", [None, RLELossless])
+def test_pixels_tell_the_frames_where_the_header_does_not(
+    nm, save, front, back, tmp_path, coded, syntax
+):
+    dataset = nm([back, front], codes=[POSTERIOR, ANTERIOR] if coded else [])
+    if syntax:
+        dataset.compress(syntax, generate_instance_uid=False)
+    for keyword in ("NumberOfFrames", "DetectorVector", "EnergyWindowVector"):
+        delattr(dataset, keyword)
+    scan = load_files([save(dataset, tmp_path / "a.dcm")])
+    assert (scan.posterior.frame, scan.anterior.frame) == (1, 2)
+    np.testing.assert_array_equal(scan.anterior.counts, front)
+    assert scan.posterior.recognised_by == ("view code" if coded else "pixels")
+    flag = next(flag for flag in scan.flags if flag.code == "no-frame-count")
+    assert "the pixels fill 2 frames" in flag.message
+
+
+def test_one_frame_needs_no_number_of_frames(nm, save, front, tmp_path):
+    dataset = nm(front, NumberOfFrames=None, DetectorVector=None, SeriesDescription="WB ANT")
+    scan = load_files([save(dataset, tmp_path / "a.dcm")])
+    assert scan.anterior.frame == 1
+    assert "no-frame-count" not in codes_of(scan)
+
+
 def test_photopeak_frames_are_chosen(nm, save, front, back, energy_windows, tmp_path):
     scatter = np.ones_like(front)
     dataset = nm(

@@ -124,6 +124,15 @@ def test_no_spacing_and_missing_view(front):
     assert flags["no-spacing"].severity == "info"
 
 
+@pytest.mark.parametrize("legs", [True, False])
+def test_a_body_on_its_head_is_said(front, back, legs):
+    kept = slice(None) if legs else slice(0, 600)
+    assert "upside-down" not in flags_of(scan_of(front[kept], back[kept]))
+    flag = flags_of(scan_of(np.rot90(front, 2), np.rot90(back, 2)))["upside-down"]
+    assert flag.severity == "error"
+    assert "of the posterior view looks upside down" in flag.message
+
+
 def test_swapped_views(front, back):
     assert flags_of(scan_of(back, front))["view-contradicted"].severity == "error"
 

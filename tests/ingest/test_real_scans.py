@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from bonescan.errors import NotABoneScan
-from bonescan.ingest import find_studies, load_files, load_study
+from bonescan.ingest import find_studies, load_files, load_study, quality
 from bonescan.ingest.appearance import appearance_of, telling_apart
 from bonescan.ingest.outline import bodies_in, outline_of
+from bonescan.scan import Crop, View
 
 NUMBERS = range(1, 11)
 
@@ -23,6 +24,12 @@ def picture(real: Path, number: int, view: str) -> np.ndarray:
 
 def nm1(real: Path) -> np.ndarray:
     return pydicom.dcmread(real / "nm1" / "nm1_anterior.dcm").pixel_array.astype(np.float32)
+
+
+def upside_down(grey):
+    counts = np.ascontiguousarray(grey, np.float32)
+    view = View("anterior", counts, None, Path("a.dcm"), Crop.whole(counts.shape))
+    return quality._upside_down(view, outline_of(counts))
 
 
 def test_whole_folder(real):
@@ -77,6 +84,13 @@ def test_few_counts_still_show_a_body(real, counts):
     for grey in (nm1(real), *(picture(real, number, "POST") for number in NUMBERS)):
         thin = rng.poisson(grey * (counts / grey.sum()))
         assert outline_of(thin).looks_like_a_body
+
+
+def test_a_body_on_its_head_is_told_from_one_head_up(real):
+    for grey in (nm1(real), *(picture(real, n, side) for n in NUMBERS for side in ("ANT", "POST"))):
+        for upright in (grey, grey[: len(grey) * 11 // 20], grey[len(grey) // 5 :]):
+            assert upside_down(upright) == []
+        assert [flag.severity for flag in upside_down(grey[::-1])] == ["error"]
 
 
 def test_side_by_side(real):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -13,13 +14,14 @@ import pytest
 from bonescan.errors import BadSettings
 from bonescan.work import cluster, run_pieces
 
-pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")
 
 #: Calls the module of the fixture in a process of its own, as the command line does.
 CALLER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import pieces_of_work
+from importlib.util import find_spec
 from pathlib import Path
 from bonescan.work import in_order, run_pieces
 

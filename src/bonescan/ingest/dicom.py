@@ -10,7 +10,13 @@ from pydicom.dataset import Dataset
 from bonescan.errors import BadInput, NotABoneScan
 from bonescan.ingest import energy, headers, views
 from bonescan.ingest.outline import bodies_in
-from bonescan.ingest.pixels import check_matrix, check_size, decode, frame_count
+from bonescan.ingest.pixels import (
+    check_matrix,
+    check_size,
+    decode,
+    frame_count,
+    tells_frame_count,
+)
 from bonescan.ingest.sources import Picture, SourceFile
 from bonescan.scan import Acquisition, Flag, Identity
 
@@ -49,6 +55,12 @@ def describe(path: Path, origin: Path) -> SourceFile:
     _check_kind(dataset, origin)
     rows = int(headers.number(dataset, "Rows") or 0)
     columns = int(headers.number(dataset, "Columns") or 0)
+    uncounted: tuple[Flag, ...] = ()
+    if not tells_frame_count(dataset):
+        check_matrix(origin, rows, columns)
+        dataset = headers.read_dataset(path, origin)
+        dataset.NumberOfFrames = frame_count(dataset)
+        uncounted = _no_frame_count(dataset)
     frames = frame_count(dataset)
     check_matrix(origin, rows, columns, frames)
     check_size(dataset, path, origin)
@@ -67,8 +79,19 @@ def describe(path: Path, origin: Path) -> SourceFile:
         sop_class_uid=headers.uid(dataset, "SOPClassUID"),
         patient_id=headers.text(dataset, "PatientID"),
         acquired=(_acquired(dataset), int(instance or 0)),
-        flags=flags,
+        flags=uncounted + flags,
     )
+
+
+def _no_frame_count(dataset: Dataset) -> tuple[Flag, ...]:
+    """Say that the pixels told how many frames there are; a single one needs no saying."""
+    if dataset.NumberOfFrames < 2:
+        return ()
+    message = (
+        "Number of Frames and Detector Vector are missing; the pixels fill "
+        f"{dataset.NumberOfFrames} frames, which are read"
+    )
+    return (Flag("no-frame-count", message),)
 
 
 def _check_kind(dataset: Dataset, origin: Path) -> None:

@@ -6,12 +6,14 @@ Native and RLE data are decoded by pydicom, JPEG Lossless, JPEG-LS and JPEG 2000
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.uid import UID
@@ -74,17 +76,49 @@ def check_matrix(shown: Path, rows: int, columns: int, frames: int = 1) -> None:
 
 
 def frame_count(dataset: Dataset) -> int:
-    """Return the number of frames; where it is missing, that of the Detector Vector."""
+    """Return the number of frames.
+
+    Where Number of Frames is missing or empty: as many as the Detector Vector has entries, else as
+    many as the pixel data holds, where that has been read.
+    """
     told = headers.number(dataset, "NumberOfFrames")
     if told is not None:
         return int(told)
-    return max(1, len(headers.numbers(dataset, "DetectorVector")))
+    return len(headers.numbers(dataset, "DetectorVector")) or max(1, _frames_held(dataset))
+
+
+def tells_frame_count(dataset: Dataset) -> bool:
+    """Tell whether a header says how many frames there are, so that the pixels need not."""
+    return headers.number(dataset, "NumberOfFrames") is not None or bool(
+        headers.numbers(dataset, "DetectorVector")
+    )
+
+
+def _frames_held(dataset: Dataset) -> int:
+    """Return how many frames the pixel data holds; 0 where that does not come out even."""
+    held = headers.values(dataset, "PixelData")
+    if not held:
+        return 0
+    if not _is_native(dataset):
+        try:
+            encoded = BytesIO(held[0])
+            return len(parse_basic_offsets(encoded)) or parse_fragments(encoded)[0]
+        except Exception:  # damaged; said when it is decoded
+            return 0
+    sizes = [headers.positive(dataset, key) or 0 for key in ("Rows", "Columns", "BitsAllocated")]
+    frame = int(np.prod(sizes) * (headers.positive(dataset, "SamplesPerPixel") or 1)) // 8
+    # One byte may be there to make the length even.
+    return len(held[0]) // frame if frame and len(held[0]) % frame <= 1 else 0
+
+
+def _is_native(dataset: Dataset) -> bool:
+    syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")
+    return syntax in _NATIVE_SYNTAXES or not syntax
 
 
 def check_size(dataset: Dataset, path: Path, shown: Path) -> None:
     """Refuse a file that is too short for the native pixel data which its header announces."""
-    syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")
-    if syntax not in _NATIVE_SYNTAXES:
+    if not _is_native(dataset):
         return
     sizes = [headers.positive(dataset, key) for key in ("Rows", "Columns", "BitsAllocated")]
     if None in sizes:

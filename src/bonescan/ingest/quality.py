@@ -2,16 +2,17 @@
 
 Codes made here: ``view-missing``, ``view-guessed``, ``view-contradicted``, ``low-counts``,
 ``counts-disagree``, ``fast-scan``, ``saturated-counts``, ``wrapped-counts``, ``body-clipped``,
-``no-spacing``, ``implausible-spacing``. Those about files and pixel formats are made where the file
-is read: ``picture-source``, ``colour-picture``, ``burned-in-text``, ``inverted``, ``rescaled``,
-``negative-counts``, ``several-energy-windows``, ``derived-frame``, ``composite-frame``,
-``duplicate-file``, ``shared-instance-uid``.
+``no-spacing``, ``implausible-spacing``, ``upside-down``. Those about files and pixel formats are
+made where the file is read: ``picture-source``, ``colour-picture``, ``burned-in-text``,
+``inverted``, ``rescaled``, ``negative-counts``, ``several-energy-windows``, ``derived-frame``,
+``composite-frame``, ``duplicate-file``, ``shared-instance-uid``, ``no-frame-count``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,10 @@ _CUT_SHARE = 0.02
 
 #: A detector's edge shows so many pixels with counts beside the body.
 _AIR_PIXELS = 5
+
+#: A body with less than these shares of its counts and of its area in its upper half stands on its
+#: head: 21 real views have 0.63 to 0.83 and 0.59 to 0.67, and 0.46 and 0.44 without their legs.
+_HEAD_UP_COUNTS, _HEAD_UP_AREA = 0.4, 0.42
 
 #: The anterior view's score above the posterior one's that makes them look swapped; in ten real
 #: pairs in the right order it is -0.58 or less.
@@ -92,6 +97,7 @@ def judge(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
         outline = looks[view.name].outline
         if outline is not None:
             flags += _clipped(view, outline) + _spacing(view, outline)
+            flags += _upside_down(view, outline)
     return flags
 
 
@@ -243,6 +249,28 @@ def _clipped(view: View, outline: Outline) -> list[Flag]:
     shown = ", ".join(f"{side} edge over {length} pixels" for side, length in cut.items())
     message = f"The body of the {view.name} view is cut by the frame: {shown}"
     return [Flag("body-clipped", message)]
+
+
+def _upside_down(view: View, outline: Outline) -> list[Flag]:
+    """Say so where legs lie above trunk and head; a body cut at its hips shows none of it."""
+    mask, factor, _ = body_mask(view.counts)
+    body = mask[outline.top // factor : outline.bottom // factor]
+    trunk = view.counts[outline.top : outline.bottom]
+    usual = np.minimum(trunk, np.percentile(trunk[trunk > 0], 99))
+    area, counts = _upper_half(body), _upper_half(usual)
+    cut = "bottom" in cut_sides(view.counts, outline)
+    if counts >= _HEAD_UP_COUNTS or area >= _HEAD_UP_AREA or cut:
+        return []
+    message = (
+        f"The body of the {view.name} view looks upside down ({counts:.0%} of its counts are in "
+        "the upper half); export it head up and read it again"
+    )
+    return [Flag("upside-down", message, "error")]
+
+
+def _upper_half(picture: NDArray[Any]) -> float:
+    """Return the share of a picture's sum that lies in its upper half."""
+    return float(picture[: len(picture) // 2].sum() / picture.sum())
 
 
 def cut_sides(counts: NDArray[np.float32], outline: Outline) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -123,15 +124,25 @@ def write_patient(
         return
     studies = []
     for patient in _scans(seed, index, preset):
-        aside = folder / f".{patient.study}"
-        shutil.rmtree(aside, ignore_errors=True)
+        studies.append(_row(patient, _write_scan(folder, patient, pictures)))
+    _write_text(done, json.dumps(studies))
+
+
+def _write_scan(folder: Path, patient: SimulatedPatient, pictures: bool) -> list[str]:
+    """Write a scan and its truth aside, then move them; returns the scan's places in the cohort."""
+    aside = folder / f".{patient.study}"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
         aside.mkdir()
         scan = _write_views(aside, patient, pictures)
         for name in [*scan, *_write_truth(aside, patient)]:
             os.replace(aside / Path(name).name, folder / name)
-        aside.rmdir()
-        studies.append(_row(patient, scan))
-    _write_text(done, json.dumps(studies))
+    except OSError as error:  # a full disk, which a file that is open does not name
+        reason = error.strerror or str(error) or "write error"
+        raise OSError(error.errno or errno.EIO, reason, str(folder / patient.study)) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return scan
 
 
 def _scans(seed: int, index: int, preset: Preset) -> Iterator[SimulatedPatient]:
@@ -148,7 +159,9 @@ def _write_views(folder: Path, patient: SimulatedPatient, pictures: bool) -> lis
         return [f"pictures/{path.name}" for path in write_pictures(patient.counts, folder / study)]
     datasets = nm_files(patient.counts, patient.identity, patient.acquisition)
     for end, dataset in datasets.items():
-        dataset.save_as(folder / f"{study}{end}.dcm", enforce_file_format=True)
+        content = io.BytesIO()  # pydicom would hide why a file cannot be written
+        dataset.save_as(content, enforce_file_format=True)
+        (folder / f"{study}{end}.dcm").write_bytes(content.getvalue())
     return [f"dicom/{study}{end}.dcm" for end in datasets]
 
 

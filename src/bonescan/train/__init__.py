@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bonescan.train.runs import run_experiment
+    from bonescan.train.experiment import run_experiment
 
 __all__ = ["run_experiment"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "run_experiment":
-        from bonescan.train.runs import run_experiment
+        from bonescan.train.experiment import run_experiment
 
         return run_experiment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The runs and folds of an experiment: each in its own folder, restartable at any moment."""
+"""One fold of one run in its own folder, restartable at any moment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from lightning_fabric import Fabric
 from bonescan import __version__
 from bonescan.config import BONES, Settings
 from bonescan.errors import BadInput
-from bonescan.experiment import Experiment, Role
+from bonescan.experiment import Role
 from bonescan.models import Network, probabilities
 from bonescan.prepare import PreparedCase, PreparedData
 from bonescan.train.chosen import chosen_network
@@ -37,77 +36,10 @@ from bonescan.train.needs import (
     transferred_weights,
 )
 from bonescan.train.predictions import STEPS, Predictions
-from bonescan.train.watch import Silent, Watcher, bars
-from bonescan.train.work import FoldRun, in_order, work_of
+from bonescan.train.watch import Silent, Watcher
 
 #: Layer of a prepared case that holds the true regions, as numbers of `BONES`.
 BONE_LAYER = "truth_regions"
-
-
-def run_experiment(
-    experiment: Experiment,
-    data: Path,
-    runs: Path,
-    *,
-    run: str | None = None,
-    fold: int | None = None,
-    shard: str | None = None,
-    watcher: Watcher | None = None,
-    accelerator: str = "auto",
-) -> tuple[RunFolder, ...]:
-    """Train what is left to do of an experiment, and return the folders of all that was asked for.
-
-    What its runs need of other runs is trained before, fold by fold.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Its runs, each on every fold.
-    data : Path
-        Folder made by ``bonescan prepare``.
-    runs : Path
-        Folder of the run folders.
-    run, fold : str, int, optional
-        Only this run, only this fold (counted from 0).
-    shard : str, optional
-        ``i/n``: only the i-th of n equal parts of the work, counted from 1.
-    watcher : Watcher, optional
-        Told of the progress; progress bars on standard error without it.
-    accelerator : str
-        As lightning-fabric takes it: ``auto``, ``cpu``, ``gpu``.
-
-    Raises
-    ------
-    BadSettings
-        If a run, fold or shard is asked for that does not exist.
-    BadInput
-        If the data or a run folder does not fit the settings, or another process holds a folder.
-    """
-    work = work_of(experiment, run=run, fold=fold, shard=shard)
-    prepared = PreparedData.load(data)  # before any bar is shown, so that an error stands alone
-    if watcher is None:
-        with bars() as watcher:
-            _train_all(work, prepared, runs, watcher, accelerator)
-    else:
-        _train_all(work, prepared, runs, watcher, accelerator)
-    return tuple(item.folder(runs) for item in work)
-
-
-def _train_all(
-    work: Sequence[FoldRun], data: PreparedData, runs: Path, watcher: Watcher, accelerator: str
-) -> None:
-    for item in in_order(work):
-        folder = item.folder(runs)
-        watcher.say(f"{item}: {folder.path}")
-        train_fold(
-            item.settings,
-            data,
-            folder,
-            item.fold,
-            needs=item.needed_folders(runs),
-            watcher=watcher,
-            accelerator=accelerator,
-        )
 
 
 def train_fold(
@@ -142,11 +74,7 @@ def train_fold(
         patients, the data has another canvas, too few patients have metastasis, or a needed run
         is not finished, is another fold or has learned from a patient who is held out here.
     """
-    if data.canvas != settings.canvas:
-        raise BadInput(
-            f"{data.folder}: was prepared with another canvas than the settings ask for; "
-            "prepare it again with --experiment"
-        )
+    check_canvas(settings, data)
     watcher = watcher or Silent()
     with locked(folder.path):
         if folder.is_done:
@@ -174,6 +102,15 @@ def train_fold(
         fabric.to_device(network)
         predict_parts(network, parts, settings, fabric).save(folder.predictions)
         write_text(folder.done, _summary(folder, parts, fold, epoch, time.time() - began))
+
+
+def check_canvas(settings: Settings, data: PreparedData) -> None:
+    """Raise BadInput where the data was prepared for another canvas than that of the settings."""
+    if data.canvas != settings.canvas:
+        raise BadInput(
+            f"{data.folder}: was prepared with another canvas than the settings ask for; "
+            "prepare it again with --experiment"
+        )
 
 
 def folds_of(settings: Settings, data: PreparedData) -> tuple[Fold, ...]:

@@ -19,6 +19,9 @@ class Watcher(Protocol):
     def epoch(self, record: Record, total: int) -> None:
         """An epoch of ``total`` is done and saved."""
 
+    def side_by_side(self, done: int, runs: int, epochs: int, total: int) -> None:
+        """``done`` of ``runs`` fold runs and ``epochs`` of ``total`` epochs of all are done."""
+
     def say(self, line: str) -> None:
         """Something that the user should know."""
 
@@ -32,8 +35,22 @@ class Silent:
     def epoch(self, record: Record, total: int) -> None:
         """Ignore it."""
 
+    def side_by_side(self, done: int, runs: int, epochs: int, total: int) -> None:
+        """Ignore it."""
+
     def say(self, line: str) -> None:
         """Ignore it."""
+
+
+class Lines(Silent):
+    """Keeps what is said, for somebody else to show."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        """Keep a line."""
+        self.said.append(line)
 
 
 class Bars:
@@ -59,6 +76,12 @@ class Bars:
             total=total,
             description="epochs, " + ", ".join(shown),
         )
+
+    def side_by_side(self, done: int, runs: int, epochs: int, total: int) -> None:
+        """Move the bar of the epochs of all fold runs; that of the batches has no meaning."""
+        shown = f"epochs, {done} of {runs} fold runs done"
+        self._bar.update(self._epochs, completed=epochs, total=total, description=shown)
+        self._bar.update(self._steps, visible=False)
 
     def say(self, line: str) -> None:
         """Print a line above the bars."""

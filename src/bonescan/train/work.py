@@ -109,6 +109,18 @@ def in_order(wanted: Iterable[FoldRun]) -> tuple[FoldRun, ...]:
     return tuple(done.values())
 
 
+def waves(wanted: Iterable[FoldRun]) -> list[list[FoldRun]]:
+    """Group fold runs and all that they need: each group needs only what is in those before it."""
+    level: dict[Key, int] = {}
+    groups: list[list[FoldRun]] = []
+    for item in in_order(wanted):
+        level[item.key] = 1 + max((level[one.key] for one in item.needs.values()), default=-1)
+        if level[item.key] == len(groups):
+            groups.append([])
+        groups[level[item.key]].append(item)
+    return groups
+
+
 def chains(wanted: Sequence[FoldRun]) -> list[list[FoldRun]]:
     """Group fold runs that share a needed one; different groups can be trained side by side."""
     groups: list[tuple[set[Key], list[FoldRun]]] = []

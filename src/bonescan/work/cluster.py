@@ -37,6 +37,12 @@ _LONGEST_FOLDER = 26
 #: Bytes of shared memory of our own cluster: outcomes are small, and containers have little of it.
 _OBJECT_STORE = 128 * 2**20
 
+#: How often Ray may be late with its start: it gives itself 30 seconds.
+_STARTS = 3
+
+#: Ray prints nothing of its own.
+_QUIET = {"log_to_driver": False, "configure_logging": False}
+
 #: Seconds between two looks at what is done.
 _TICK = 1.0
 
@@ -167,28 +173,59 @@ def _connected(workers: int | None) -> Iterator[Any]:
     """Connect to the cluster in RAY_ADDRESS, or start one here; yields Ray."""
     address = os.environ.get("RAY_ADDRESS")
     ray = _import_ray(own=not address)
-    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+    if ray.is_initialized():  # the caller's own connection is used, and left as it is
+        yield ray
+        return
     folder = None if address else tempfile.mkdtemp(prefix="ray-", dir=_short_folder())
     try:
         if address:
-            _knock(address)
-            ray.init(**quiet)
+            _join(ray, address)
         else:
-            ray.init(
-                address="local",
-                num_cpus=workers or len(os.sched_getaffinity(0)),
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE,
-                _temp_dir=folder,
-                **quiet,
-            )
-    except Exception as error:  # Ray gives reasons of many types
-        _stop(ray, folder)
-        raise BadSettings(_no_cluster(address, error)) from error
-    try:
+            _start(ray, str(folder), workers)
         yield ray
     finally:
         _stop(ray, folder)
+
+
+def _join(ray: Any, address: str) -> None:
+    try:
+        _knock(address)
+        ray.init(**_QUIET)
+    except Exception as error:  # Ray gives reasons of many types
+        raise BadSettings(
+            f"RAY_ADDRESS {address}: no Ray cluster can be reached there ({_reason(error)}); "
+            "start it, or unset RAY_ADDRESS to work on this machine"
+        ) from error
+
+
+def _start(ray: Any, folder: str, workers: int | None) -> None:
+    """Start Ray here; on a busy machine it may be late, and is then tried again."""
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=workers or _cpus(),
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE,
+                _temp_dir=folder,
+                **_QUIET,
+            )
+        except Exception as error:
+            ray.shutdown()
+            if not left:
+                raise BadSettings(
+                    f"--engine ray: Ray cannot start here ({_reason(error)}); leave --engine out "
+                    "to work without it"
+                ) from error
+        else:
+            return
+
+
+def _cpus() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux alone has it
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _stop(ray: Any, folder: str | None) -> None:
@@ -204,14 +241,8 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
-def _no_cluster(address: str | None, error: Exception) -> str:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    if address:
-        return (
-            f"RAY_ADDRESS {address}: no Ray cluster can be reached there ({reason}); "
-            "start it, or unset RAY_ADDRESS to work on this machine"
-        )
-    return f"--engine ray: Ray cannot start here ({reason}); leave --engine out to work without it"
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _import_ray(*, own: bool) -> Any:
@@ -224,11 +255,10 @@ def _import_ray(*, own: bool) -> Any:
     if own:
         # No "cluster" in Ray's sense: then all its parts listen on 127.0.0.1 alone, on Linux, too.
         settings["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        settings["RAY_AUTH_MODE"] = "token"
+        # Ray asks for a token by default, and would keep one in the user's home.
         settings["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     for name, value in settings.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
         import ray
         import ray.exceptions
@@ -236,6 +266,7 @@ def _import_ray(*, own: bool) -> Any:
         raise BadSettings(
             "--engine ray: Ray is not installed; install it with: pip install bonescan[cluster]"
         ) from error
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
     return ray
 
 
