@@ -38,7 +38,7 @@ from bonescan.quantify.weights import load_weights
 from bonescan.scan import REGIONS, Scan
 from bonescan.simulate.patient import Scene, SimulatedPatient, build_scene, draw_case, scan_patient
 from bonescan.simulate.sources import Focus
-from through_dicom import put_into_page, read_simulated
+from through_dicom import on_view, put_into_page, read_simulated
 
 #: Below it the issue with an index is sensitivity, and patients are stated by themselves.
 LOW = 3.0
@@ -88,10 +88,10 @@ def true_fraction(scene: Scene) -> float:
 def index_of_masks(scan: Scan, patient: SimulatedPatient) -> float | None:
     """Return the index of the truth's marks and regions."""
     measures = []
-    for number, view in enumerate(scan.views):
-        skeleton = find_skeleton(view, patient.truth.regions[number])
+    for view in scan.views:
+        skeleton = find_skeleton(view, on_view(patient.truth.regions, view))
         if skeleton is not None:
-            measures += measure_regions(view, skeleton, patient.truth.metastasis[number])
+            measures += measure_regions(view, skeleton, on_view(patient.truth.metastasis, view))
     index = bone_scan_index(measures)
     return index.visible if index.whole is None else index.whole
 

@@ -41,10 +41,10 @@ from bonescan.quantify.change import ChangeRule
 from bonescan.quantify.followup import FollowUp, Visit, compare_visits
 from bonescan.quantify.registration import pixel_mm
 from bonescan.quantify.tracks import Track, size_of
-from bonescan.scan import VIEW_NAMES
+from bonescan.scan import VIEW_NAMES, View
 from bonescan.simulate.followup import simulate_course
 from bonescan.simulate.patient import SimulatedPatient
-from through_dicom import put_into_page, read_simulated
+from through_dicom import on_view, put_into_page, read_simulated
 
 #: A metastasis whose true contrast differs by less is the same.
 SAME = 0.05
@@ -132,7 +132,8 @@ def _under(
     names = {focus.number: focus.lesion for focus in patient.truth.lesions}
     for track in tracks:
         for mark in _marks(track, visit, followup):
-            under = patient.truth.metastasis[VIEW_NAMES.index(track.view)][mark]
+            view = _view(followup, visit, track.view)
+            under = on_view(patient.truth.metastasis, view)[mark]
             found |= {names[number] for number in np.unique(under).tolist() if number in names}
     return found
 
@@ -142,6 +143,10 @@ def _marks(track: Track, visit: int, followup: FollowUp) -> Iterator[NDArray[np.
     mask = next(view.mask for view in reading.views if view.view == track.view)
     for lesion in track.seen[visit]:
         yield mask == lesion.number
+
+
+def _view(followup: FollowUp, visit: int, name: str) -> View:
+    return next(view for view in followup.visits[visit].scan.views if view.name == name)
 
 
 # --- what did not change ------------------------------------------------------------------------
@@ -160,8 +165,7 @@ def repeats(
                 continue
             places, sizes = [], []
             for visit, mark in enumerate(marks):
-                scan = followup.visits[visit].scan
-                picture = next(item for item in scan.views if item.name == view)
+                picture = _view(followup, visit, view)
                 reading = followup.visits[visit].reading
                 mask = next(item.mask for item in reading.views if item.view == view)
                 found = next(i for i in reading.lesions if (i.view, i.number) == (view, mark))
@@ -190,7 +194,7 @@ def _by_lesion(
     """Return the mark of each metastasis; None where it is not one mark on one metastasis."""
     reading = followup.visits[visit].reading
     mask = next(item.mask for item in reading.views if item.view == view)
-    truth = patient.truth.metastasis[VIEW_NAMES.index(view)]
+    truth = on_view(patient.truth.metastasis, _view(followup, visit, view))
     names = {focus.number: focus.lesion for focus in patient.truth.lesions}
     pairs = np.unique(
         np.stack([mask[(mask > 0) & (truth > 0)], truth[(mask > 0) & (truth > 0)]]), axis=1

@@ -167,7 +167,8 @@ def compare(
     package : Package
         Reads the scans.
     out : Path
-        Receives ``compare.json``, ``compare.csv``, ``timeline.png`` and ``compare.html``.
+        Receives ``compare.json``, ``compare.csv``, ``timeline.png``, ``compare.html`` and
+        ``compare.pdf``.
     different_patients : bool
         Compare although the identities differ.
     pseudonyms : Pseudonyms, optional

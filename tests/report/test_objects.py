@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.uid import RLELossless
 from skimage.draw import polygon2mask
 
 from bonescan.ingest import headers
@@ -189,6 +190,7 @@ def test_capture_and_document_hold_what_they_were_given(nm_study) -> None:
         objects["capture.dcm"].pixel_array,
         np.broadcast_to(np.array([200, 100, 50], np.uint8), (17, 31, 3)),
     )
+    assert objects["capture.dcm"].file_meta.TransferSyntaxUID == RLELossless
     sources = objects["capture.dcm"].SourceImageSequence
     assert [item.ReferencedFrameNumber for item in sources] == [1, 2]
     document = objects["report.dcm"]

@@ -56,8 +56,9 @@ def write_capture(scan: Scan, picture: Image.Image, origin: Origin) -> bytes:
             instance_number=1,
             manufacturer="bonescan",
             patient_orientation=("L", "F"),
-            transfer_syntax_uid=RLELossless,
         )
+        # GDCM's encoder, which pydicom takes first, ends the process where pictures are small.
+        capture.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
     capture.PatientOrientation, capture.BodyPartExamined = None, "WHOLEBODY"
     capture.SeriesDescription = "bonescan overlay (research use only)"
     capture.DerivationDescription = f"Both views in inverse grey with marks. {RESEARCH_USE}"[:1024]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonescan.quantify.position import Body, outline_body
+from bonescan.report import texts
 from bonescan.scan import Lesion, Reading, Scan, View, ViewName
 
 #: Counts at or above this percentile of the body are black, so that neither a full bladder nor an
@@ -18,6 +19,8 @@ BLACK_PERCENTILE = 99.0
 BLACK_TIMES_MEDIAN = 8.0
 #: Air kept around the body, in pixels.
 AIR_PIXELS = 10
+#: Colour of marks where it tells nothing else.
+MARK_COLOUR = "#c8102e"
 #: Smallest room for one number, in pixels of a view.
 NUMBER_PITCH = 15.0
 
@@ -88,6 +91,34 @@ class Panel:
         return [np.array(line) - (self.top, self.left) for line in lesion.outline]
 
 
+@dataclass(frozen=True)
+class Mark:
+    """One mark on a panel, as HTML and paper draw it.
+
+    Attributes
+    ----------
+    number : int
+        What stands beside it: the lesion's number, or that of the finding over several scans.
+    colour : str
+        ``#rrggbb``.
+    lines : tuple of (n, 2) float64
+        Closed outlines, row and column in the cut-out.
+    place : (float, float)
+        Its middle in the cut-out.
+    tag : NumberTag or None
+        Where the number stands; None for a place where a lesion is gone.
+    told : str
+        One line about it.
+    """
+
+    number: int
+    colour: str
+    lines: tuple[NDArray[np.float64], ...]
+    place: tuple[float, float]
+    tag: NumberTag | None
+    told: str
+
+
 def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
     """Prepare a panel for each view; views of one matrix show equal rows, equally wide.
 
@@ -112,6 +143,21 @@ def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
     return tuple(
         _panel(view, window, marks[view.name], rows[view.name])
         for view, window in zip(scan.views, windows, strict=True)
+    )
+
+
+def lesion_marks(panel: Panel, tags: Sequence[NumberTag] | None = None) -> tuple[Mark, ...]:
+    """Return a panel's lesions as marks, each with its own number; ``tags`` replace the panel's."""
+    return tuple(
+        Mark(
+            number=tag.lesion.number,
+            colour=MARK_COLOUR,
+            lines=tuple(panel.polygons(tag.lesion)),
+            place=(tag.lesion.centroid[0] - panel.top, tag.lesion.centroid[1] - panel.left),
+            tag=tag,
+            told=texts.tooltip(tag.lesion),
+        )
+        for tag in (panel.tags if tags is None else tags)
     )
 
 

@@ -1,4 +1,4 @@
-"""Follow-up on disk: compare.json, compare.csv, timeline.png and one page to read and print."""
+"""Follow-up on disk: compare.json, compare.csv, timeline.png, one page as HTML and as PDF."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from bonescan.quantify.followup import Finding, FollowUp
 from bonescan.quantify.tracks import Track, size_of
 from bonescan.report import texts
 from bonescan.report.followup_page import render_page
+from bonescan.report.followup_pdf import render_followup_pdf
+from bonescan.report.followup_sheet import compose_followup, view_of
 from bonescan.report.followup_texts import summary
 from bonescan.report.followup_timeline import draw_timeline
-from bonescan.scan import View, ViewName
 
-RECORD, TABLE, TIMELINE, PAGE = "compare.json", "compare.csv", "timeline.png", "compare.html"
+RECORD, TABLE, TIMELINE = "compare.json", "compare.csv", "timeline.png"
+PAGE, PDF = "compare.html", "compare.pdf"
 SCHEMA = "bonescan-compare"
 SCHEMA_VERSION = "1.0"
 COLUMNS = (
@@ -47,7 +49,7 @@ def write_followup(followup: FollowUp, folder: Path) -> tuple[Path, ...]:
     Returns
     -------
     tuple of Path
-        The timeline, the page, the table and the record.
+        The timeline, the page as HTML and as PDF, the table and the record.
 
     Raises
     ------
@@ -55,9 +57,11 @@ def write_followup(followup: FollowUp, folder: Path) -> tuple[Path, ...]:
         If a file cannot be written.
     """
     timeline = draw_timeline(followup)
+    sheet = compose_followup(followup)
     files = {
         TIMELINE: timeline,
-        PAGE: render_page(followup, timeline).encode(errors="replace"),
+        PAGE: render_page(sheet, timeline).encode(errors="replace"),
+        PDF: render_followup_pdf(sheet, timeline),
         TABLE: _table(followup).encode(errors="replace"),
         RECORD: (json.dumps(followup_record(followup), indent=1, allow_nan=False) + "\n").encode(),
     }
@@ -139,7 +143,7 @@ def _finding(followup: FollowUp, finding: Finding) -> dict[str, Any]:
 def _visits_of(followup: FollowUp, track: Track) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number, lesions in enumerate(track.seen):
-        view = _view(followup, number, track.view)
+        view = view_of(followup, number, track.view)
         size = size_of(lesions, view) if lesions and view is not None else None
         place = track.places[number]
         found.append(
@@ -155,11 +159,6 @@ def _visits_of(followup: FollowUp, track: Track) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _view(followup: FollowUp, number: int, name: ViewName) -> View | None:
-    views = followup.visits[number].scan.views
-    return next((view for view in views if view.name == name), None)
 
 
 def _table(followup: FollowUp) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bonescan.quantify.change import IndexChange, Status
 from bonescan.quantify.followup import FollowUp, Visit
+from bonescan.report import texts
 
-TITLE = "Whole-body bone scans: draft follow-up"
+TITLE, SUBTITLE = "Whole-body bone scans", "Draft follow-up"
+FINDINGS, COLUMN_FINDING, COLUMN_VIEW, COLUMN_PLACE = "Findings", "Finding", "View", "Place"
 LEGEND: dict[Status, str] = {
     "new": "new",
     "grown": "grown (area or uptake)",
@@ -21,6 +23,15 @@ SHORT: dict[Status, str] = {
     "not seen": "not in the picture",
     "merged": "merged with another",
 }
+#: Colour of a status that has no outline.
+PLAIN_COLOUR = "#56616e"
+UPTAKE_NOTE = "Uptake: mean counts of the marks over the median counts of the body in that view."
+ALL_SCANS = "All scans"
+TIMELINE_TEXT = "Timeline of the bone scan index, the area of the marks and the findings"
+PICTURE_NOTE = (
+    f"Inverse grey, each view by the {texts.WINDOW_NOTE}. The posterior view is as seen from "
+    "behind. A number is the same finding in every picture."
+)
 #: Colours of the outlines; they differ in lightness, too.
 COLOUR: dict[Status, str] = {
     "new": "#c8102e",
@@ -88,4 +99,14 @@ def rule_sentence(followup: FollowUp) -> str:
         f"(and {rule.least_area_mm2 / 100:g} cm² or more) or uptake against the body's median by "
         f"{rule.uptake_ratio:g}. A lesion that shows in both views is one finding where the "
         "views could be matched. Arms and legs that lie otherwise than before are not followed."
+    )
+
+
+def made_by(followup: FollowUp, version: str) -> str:
+    """Say what made a comparison: the program, and the models that read the scans."""
+    made = [visit.reading.provenance for visit in followup.visits]
+    models = dict.fromkeys(f"{one.model_name} {one.model_version}" for one in made)
+    return (
+        f"Compared by bonescan {version}; scans read by {', '.join(models)}. All figures: "
+        "compare.json."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ DOTS_PER_INCH = 130
 
 
 def draw_timeline(followup: FollowUp) -> bytes:
-    """Return the plot as PNG; the index has a panel of its own where any scan has one."""
+    """Return the plot as PNG; index and area have a panel where any scan has a figure for them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
@@ -26,24 +27,39 @@ def draw_timeline(followup: FollowUp) -> bytes:
     if len(set(dated)) == len(visits):
         places = [day.toordinal() for day in dated]
     labels = [visit_label(visit, number) for number, visit in enumerate(visits)]
-    indexed = any(v.reading.index and v.reading.index.whole is not None for v in visits)
+    panels: list[Callable[[Any, FollowUp, list[Any]], None]] = [_draw_findings]
+    if _areas(followup)[1]:
+        panels.insert(0, _draw_area)
+    if any(v.reading.index and v.reading.index.whole is not None for v in visits):
+        panels.insert(0, _draw_index)
     figure = Figure(figsize=(9.0, 2.7), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = list(figure.subplots(1, 3 if indexed else 2, squeeze=False)[0])
-    if indexed:
-        _draw_index(axes.pop(0), followup, places)
-    _draw_area(axes[0], followup, places)
-    _draw_findings(axes[1], followup, places)
-    for axis in figure.axes:
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for draw, axis in zip(panels, axes, strict=True):
+        axis.margins(x=0.12)
+        draw(axis, followup, places)
+        axis.set_ylim(bottom=0)
         axis.set_xticks(places, labels, rotation=25, ha="right", fontsize=8)
         axis.tick_params(axis="y", labelsize=8, colors=INK)
-        axis.set_ylim(bottom=0)
-        axis.margins(x=0.12)
         axis.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(RESEARCH_USE, fontsize=7, color=SOFT)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     return buffer.getvalue()
+
+
+def _areas(followup: FollowUp) -> tuple[str, list[float | None]]:
+    """Return the areas of all marks and their unit; none where pixels differ and have no size."""
+    visits = followup.visits
+    known: list[float | None] = [
+        None if visit.area_mm2 is None else visit.area_mm2 / 100 for visit in visits
+    ]
+    if any(area is not None for area in known):
+        return "cm²", known
+    shapes = {view.counts.shape for visit in visits for view in visit.scan.views}
+    if len(shapes) > 1:
+        return "", []
+    return "pixels", [float(sum(i.area_pixels for i in v.reading.lesions)) for v in visits]
 
 
 def _draw_index(axis: Any, followup: FollowUp, places: list[Any]) -> None:
@@ -58,18 +74,17 @@ def _draw_index(axis: Any, followup: FollowUp, places: list[Any]) -> None:
 
 
 def _draw_area(axis: Any, followup: FollowUp, places: list[Any]) -> None:
-    known = [
-        (place, visit.area_mm2 / 100)
-        for place, visit in zip(places, followup.visits, strict=True)
-        if visit.area_mm2 is not None
-    ]
-    if known:
-        axis.plot(*zip(*known, strict=True), color=INK, marker="o", lw=1.3)
-    axis.set_title("Area of all marks, both views (cm²)", fontsize=9, loc="left")
+    unit, areas = _areas(followup)
+    known = [(p, area) for p, area in zip(places, areas, strict=True) if area is not None]
+    axis.plot(*zip(*known, strict=True), color=INK, marker="o", lw=1.3)
+    axis.set_ylim(top=1.15 * max(1.0, *(area for _, area in known)))
+    axis.set_title(f"Area of all marks, both views ({unit})", fontsize=9, loc="left")
 
 
 def _draw_findings(axis: Any, followup: FollowUp, places: list[Any]) -> None:
-    """Stack known and new findings of each scan as bars."""
+    """Stack known and new findings of each scan as bars; they are counted in whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
     numbers = range(len(places))
     seen = [sum(f.seen_at(v) for f in followup.findings) for v in numbers]
     new = [sum(f.statuses[v] == "new" for f in followup.findings) for v in numbers]
@@ -82,5 +97,6 @@ def _draw_findings(axis: Any, followup: FollowUp, places: list[Any]) -> None:
         axis.annotate(
             text, (place, count), (0, 2), textcoords="offset points", ha="center", fontsize=8
         )
-    axis.set_title("Findings", fontsize=9, loc="left")
-    axis.set_ymargin(0.15)
+    axis.set_title("Findings, of them new", fontsize=9, loc="left")
+    axis.set_ylim(top=1.15 * max(4, *seen))
+    axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))

@@ -80,10 +80,15 @@ def facts_block(facts: Sequence[tuple[str, str]], width: float) -> Grid:
 
 def flags_block(flags: Sequence[Flag], width: float) -> Grid:
     """Return the flags, each with a bar in the colour of its severity."""
-    rows = [[_flag(flag)] for flag in flags]
+    return told_flags_block([("", flag) for flag in flags], width)
+
+
+def told_flags_block(flags: Sequence[tuple[str, Flag]], width: float) -> Grid:
+    """Return flags with whose they are, each with a bar in the colour of its severity."""
+    rows = [[_flag(whose, flag)] for whose, flag in flags]
     bars = [
         ("LINEBEFORE", (0, row), (0, row), 2.4, SEVERITY[flag.severity])
-        for row, flag in enumerate(flags)
+        for row, (_, flag) in enumerate(flags)
     ]
     settings = [
         ("LEFTPADDING", (0, 0), (-1, -1), 2 * mm),
@@ -93,10 +98,11 @@ def flags_block(flags: Sequence[Flag], width: float) -> Grid:
     return _grid(rows, [width], [*settings, *bars])
 
 
-def _flag(flag: Flag) -> Paragraph:
+def _flag(whose: str, flag: Flag) -> Paragraph:
     label = f'<font color="{_hex(flag.severity)}"><b>{markup(texts.SEVERITY_LABEL[flag.severity])}'
     code = f'<font color="#4c5763" size="6.2">[{markup(flag.code)}]</font>'
-    return Paragraph(f"{label}</b></font> {markup(flag.message)} {code}", STYLES["flag"])
+    said = markup(f"{whose}: {flag.message}" if whose else flag.message)
+    return Paragraph(f"{label}</b></font> {said} {code}", STYLES["flag"])
 
 
 def _hex(severity: str) -> str:

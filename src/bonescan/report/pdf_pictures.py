@@ -1,9 +1,9 @@
-"""The views in report.pdf: inverse grey, plain beside marked, with outlines and numbers."""
+"""Views on paper: cut-outs side by side, with the outlines and numbers of marks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 from reportlab.lib.colors import HexColor
@@ -14,20 +14,45 @@ from reportlab.pdfgen.pathobject import PDFPathObject
 
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
-from bonescan.report.display import NumberTag, Panel, place_tags
+from bonescan.report.display import Mark, Panel, lesion_marks, place_tags
 from bonescan.report.fonts import BOLD, PLAIN
-from bonescan.scan import Lesion
 
-INK, MARK, LIMIT = HexColor("#1a2028"), HexColor("#c8102e"), HexColor("#3d5a80")
-LEADER, RULE = HexColor("#e28c96"), HexColor("#dfe3e8")
+INK, LIMIT, RULE = HexColor("#1a2028"), HexColor("#3d5a80"), HexColor("#dfe3e8")
 #: Room above a picture for its name, below for the scale bar, and beside it for numbers.
 HEAD, FOOT, ASIDE = 5 * mm, 4.5 * mm, 5 * mm
+#: More room above pictures that have names.
+NAME = 3.6 * mm
 #: Between two pictures.
 GAP = 1.5 * mm
 SCALE_BAR_MM = 100.0
 #: Pixels of the printed picture for one of the view, so that viewers need not smooth it.
 FINER = 2
 NUMBER_SIZE = 6.5
+LEADER_ALPHA = 0.5
+#: Radius of the circle where a lesion is gone, in view pixels.
+GONE_RADIUS = 7.0
+
+
+@dataclass(frozen=True)
+class Print:
+    """One picture on paper: a panel, its marks, and a name above it that tells it from others.
+
+    ``limit`` draws where reading ended.
+    """
+
+    panel: Panel
+    marks: tuple[Mark, ...] = ()
+    name: str = ""
+    limit: bool = False
+
+
+def marked_and_plain(panels: Sequence[Panel]) -> tuple[Print, ...]:
+    """Return each view with its lesions, and beside it without."""
+    return tuple(
+        Print(panel, lesion_marks(panel) if marked else (), limit=marked)
+        for panel in panels
+        for marked in (True, False)
+    )
 
 
 @dataclass(frozen=True)
@@ -42,47 +67,61 @@ class _Frame:
         return self.left + self.scale * column, self.top - self.scale * row
 
 
-def pictures_height(panels: Sequence[Panel], width: float, height: float) -> float:
-    """Return how much of a height the views take in a box of a width, in points."""
-    used: float = HEAD + FOOT + _scale(panels, width, height) * max(p.shape[0] for p in panels)
+def pictures_height(prints: Sequence[Print], width: float, height: float) -> float:
+    """Return how much of a height pictures take side by side in a width, in points."""
+    scales = _scales(prints, width, height)
+    rows = (scale * item.panel.shape[0] for scale, item in zip(scales, prints, strict=True))
+    used: float = _head(prints) + FOOT + max(rows)
     return used
 
 
-def _scale(panels: Sequence[Panel], width: float, height: float) -> float:
-    """Return points for a pixel."""
-    slots = 2 * len(panels)
+def _head(prints: Sequence[Print]) -> float:
+    named = any(item.name for item in prints)
+    room: float = HEAD + (NAME if named else 0.0)
+    return room
+
+
+def _scales(prints: Sequence[Print], width: float, height: float) -> list[float]:
+    """Return each picture's points for a pixel: all at one scale in mm, or else in pixels."""
+    spacings = [item.panel.view.pixel_spacing_mm for item in prints]
+    known = [sum(spacing) / 2 for spacing in spacings if spacing is not None]
+    sizes = known if len(known) == len(prints) else [1.0] * len(prints)
+    slots = len(prints)
     wide = (width - GAP * (slots - 1)) / slots - 2 * ASIDE
-    high = height - HEAD - FOOT
-    scale: float = min(min(wide / panel.shape[1], high / panel.shape[0]) for panel in panels)
-    return scale
+    high = height - _head(prints) - FOOT
+    scale = min(
+        min(wide / (size * item.panel.shape[1]), high / (size * item.panel.shape[0]))
+        for size, item in zip(sizes, prints, strict=True)
+    )
+    return [scale * size for size in sizes]
 
 
 def draw_pictures(
-    canvas: Canvas, panels: Sequence[Panel], left: float, top: float, width: float, height: float
+    canvas: Canvas, prints: Sequence[Print], left: float, top: float, width: float, height: float
 ) -> None:
-    """Draw each view marked and plain into a box, as large as it allows.
+    """Draw pictures side by side into a box, as large as it allows, all at one scale.
 
     Parameters
     ----------
     canvas : Canvas
-    panels : sequence of Panel
-        From `bonescan.report.display.lay_out`.
+    prints : sequence of Print
     left, top, width, height : float
         The box, in points, from the page's lower left corner.
     """
-    slots = 2 * len(panels)
-    scale = _scale(panels, width, height)
-    used = [scale * panel.shape[1] + 2 * ASIDE for panel in panels for _ in (0, 1)]
-    x = left + (width - sum(used) - GAP * (slots - 1)) / 2
-    for panel in panels:
-        picture = _finer(panel)
-        for marked in (True, False):
-            frame = _Frame(x + ASIDE, top - HEAD, scale)
-            _draw_view(canvas, panel, picture, frame)
-            if marked:
-                _draw_limit(canvas, panel, frame)
-                _draw_marks(canvas, panel, frame)
-            x += scale * panel.shape[1] + 2 * ASIDE + GAP
+    scales = _scales(prints, width, height)
+    used = [
+        scale * item.panel.shape[1] + 2 * ASIDE for scale, item in zip(scales, prints, strict=True)
+    ]
+    x = left + (width - sum(used) - GAP * (len(prints) - 1)) / 2
+    pictures: dict[int, ImageReader] = {}  # the same picture twice is stored once
+    for item, own, scale in zip(prints, used, scales, strict=True):
+        picture = pictures.setdefault(id(item.panel), _finer(item.panel))
+        frame = _Frame(x + ASIDE, top - _head(prints), scale)
+        _draw_view(canvas, item, picture, frame)
+        if item.limit:
+            _draw_limit(canvas, item.panel, frame)
+        _draw_marks(canvas, item, frame)
+        x += own + GAP
 
 
 def _finer(panel: Panel) -> ImageReader:
@@ -91,7 +130,8 @@ def _finer(panel: Panel) -> ImageReader:
     return ImageReader(grey.resize((FINER * columns, FINER * rows), Image.Resampling.BICUBIC))
 
 
-def _draw_view(canvas: Canvas, panel: Panel, picture: ImageReader, frame: _Frame) -> None:
+def _draw_view(canvas: Canvas, item: Print, picture: ImageReader, frame: _Frame) -> None:
+    panel = item.panel
     rows, columns = panel.shape
     width, height = frame.scale * columns, frame.scale * rows
     canvas.drawImage(picture, frame.left, frame.top - height, width, height)
@@ -103,6 +143,7 @@ def _draw_view(canvas: Canvas, panel: Panel, picture: ImageReader, frame: _Frame
     y = frame.top + 1.4 * mm
     canvas.drawString(frame.left, y, side_of_edge(panel.name, left=True))
     canvas.drawCentredString(frame.left + width / 2, y, texts.VIEW_LABEL[panel.name])
+    canvas.drawCentredString(frame.left + width / 2, y + NAME, item.name)
     canvas.drawRightString(frame.left + width, y, side_of_edge(panel.name, left=False))
     _draw_scale_bar(canvas, panel, frame)
 
@@ -136,27 +177,44 @@ def _draw_limit(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
     canvas.drawRightString(right, y - 6, texts.NOT_READ)
 
 
-def _draw_marks(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
-    pitch = 1.05 * NUMBER_SIZE / frame.scale
-    tags = place_tags(panel.lesions, panel.top, panel.left, panel.shape, pitch=pitch)
+def _draw_marks(canvas: Canvas, item: Print, frame: _Frame) -> None:
+    marks = _spaced(item, NUMBER_SIZE / frame.scale)
     canvas.setLineJoin(1)
-    canvas.setStrokeColor(LEADER)
-    canvas.setLineWidth(0.35)
-    for tag in tags:
-        edge = -2.0 if tag.left else panel.shape[1] + 2.0
-        canvas.line(*frame.at(tag.row, edge), *frame.at(*tag.anchor))
-    canvas.setStrokeColor(MARK)
-    canvas.setLineWidth(0.6)
-    for lesion in panel.lesions:
-        canvas.drawPath(_path(canvas, panel, lesion, frame))
-    canvas.setFillColor(MARK)
-    for tag in tags:
-        _draw_number(canvas, tag, panel.shape, len(tags), frame)
+    for mark in marks:
+        if mark.tag is not None:
+            edge = -2.0 if mark.tag.left else item.panel.shape[1] + 2.0
+            canvas.setStrokeColor(HexColor(mark.colour), LEADER_ALPHA)
+            canvas.setLineWidth(0.35)
+            canvas.line(*frame.at(mark.tag.row, edge), *frame.at(*mark.tag.anchor))
+    canvas.setStrokeAlpha(1)
+    for mark in marks:
+        canvas.setStrokeColor(HexColor(mark.colour))
+        canvas.setLineWidth(0.6)
+        if mark.tag is None:
+            canvas.setDash(1.5, 1)
+            canvas.circle(*frame.at(*mark.place), frame.scale * GONE_RADIUS)
+            canvas.setDash()
+        else:
+            canvas.drawPath(_path(canvas, mark, frame))
+    tagged = sum(mark.tag is not None for mark in marks)
+    for mark in marks:
+        _draw_number(canvas, mark, item.panel.shape, tagged, frame)
 
 
-def _path(canvas: Canvas, panel: Panel, lesion: Lesion, frame: _Frame) -> PDFPathObject:
+def _spaced(item: Print, size: float) -> tuple[Mark, ...]:
+    """Move the numbers apart for the size that they have on paper, in pixels of the view."""
+    panel = item.panel
+    tags = place_tags(panel.lesions, panel.top, panel.left, panel.shape, pitch=1.05 * size)
+    placed = {id(tag.lesion): tag for tag in tags}
+    return tuple(
+        mark if mark.tag is None else replace(mark, tag=placed[id(mark.tag.lesion)])
+        for mark in item.marks
+    )
+
+
+def _path(canvas: Canvas, mark: Mark, frame: _Frame) -> PDFPathObject:
     path = canvas.beginPath()
-    for line in panel.polygons(lesion):
+    for line in mark.lines:
         path.moveTo(*frame.at(*line[0]))
         for point in line[1:-1]:
             path.lineTo(*frame.at(*point))
@@ -165,10 +223,15 @@ def _path(canvas: Canvas, panel: Panel, lesion: Lesion, frame: _Frame) -> PDFPat
 
 
 def _draw_number(
-    canvas: Canvas, tag: NumberTag, shape: tuple[int, int], numbers: int, frame: _Frame
+    canvas: Canvas, mark: Mark, shape: tuple[int, int], numbers: int, frame: _Frame
 ) -> None:
-    size = min(NUMBER_SIZE, 0.95 * frame.scale * shape[0] / numbers)
+    size = min(NUMBER_SIZE, 0.95 * frame.scale * shape[0] / max(1, numbers))
     canvas.setFont(BOLD, size)
-    x, y = frame.at(tag.row, -3.0 if tag.left else shape[1] + 3.0)
-    draw = canvas.drawRightString if tag.left else canvas.drawString
-    draw(x, y - 0.36 * size, str(tag.lesion.number))
+    canvas.setFillColor(HexColor(mark.colour))
+    if mark.tag is None:
+        x, y = frame.at(mark.place[0], mark.place[1] + GONE_RADIUS + 2)
+        canvas.drawString(x, y - 0.36 * size, str(mark.number))
+        return
+    x, y = frame.at(mark.tag.row, -3.0 if mark.tag.left else shape[1] + 3.0)
+    draw = canvas.drawRightString if mark.tag.left else canvas.drawString
+    draw(x, y - 0.36 * size, str(mark.number))

@@ -161,10 +161,10 @@ def facts(scan: Scan) -> tuple[tuple[str, str], ...]:
     found = (
         ("Patient", who.patient_name.replace("^", " ").strip()),
         ("Patient ID", who.patient_id),
-        ("Born", _date(who.birth_date)),
+        ("Born", iso_date(who.birth_date)),
         ("Sex", who.sex),
         ("Study", scan.study),
-        ("Study date", _date(how.study_date or "")),
+        ("Study date", iso_date(how.study_date or "")),
         ("Accession", who.accession_number),
         ("Tracer", (how.tracer or "").replace("^", "")),
         ("Camera", " ".join(part for part in (how.manufacturer, how.camera) if part)),
@@ -184,7 +184,7 @@ def _counts(scan: Scan) -> str:
     )
 
 
-def _date(raw: str) -> str:
+def iso_date(raw: str) -> str:
     """Turn a DICOM date into ISO form; anything else stays as it is."""
     if len(raw) == 8 and raw.isdigit():
         return f"{raw[:4]}-{raw[4:6]}-{raw[6:]}"
