@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import shutil
@@ -91,6 +92,18 @@ def test_no_byte_tells_the_patient(call: Call, named, drawn: list[str], tmp_path
     assert "report.html" in written.by("Quastenbürger")
     if shutil.which("pdftotext"):
         assert {"report.pdf", "report.dcm"} <= written.by("Quastenbürger")
+
+    marks = tmp_path / "Quastenbuerger_Otto_seg.dcm"
+    shutil.copy(tmp_path / "plain/Quastenbuerger_Otto/seg.dcm", marks)
+    out = tmp_path / "marked"
+    code, said = call("read", named.path, "--out", out, "--anonymize", "--marks", marks)
+    assert code == 0, said
+    assert "Marks of a reader from marks-1.dcm" in said
+    digest = hashlib.sha256(marks.read_bytes()).hexdigest()
+    written = Said(out)
+    for secret in (*named.secrets, digest):
+        assert written.by(secret) == set(), secret
+        assert secret.lower() not in said.lower(), secret
 
 
 def test_names_of_marks_are_covered(call: Call, named, tmp_path: Path) -> None:
