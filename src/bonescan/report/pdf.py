@@ -16,7 +16,7 @@ from bonescan.report.sheet import Sheet, Table, compose
 from bonescan.scan import Reading, Scan
 
 #: Height of the pictures on the first page: what the rest leaves, within these limits.
-LEAST_PICTURE, MOST_PICTURE = 76 * POINTS, 128 * POINTS
+LEAST_PICTURE, MOST_PICTURE = 70 * POINTS, 128 * POINTS
 #: Between the table of marks and that of the index, and the width of the latter.
 GUTTER = 5 * POINTS
 INDEX_WIDTH = 64 * POINTS
