@@ -255,10 +255,10 @@ RULE = ChangeRule()
 @pytest.mark.parametrize(
     ("before", "now", "status"),
     [
-        (Size(100, 2), Size(149, 2), "unchanged"),
-        (Size(100, 2), Size(150, 2), "grown"),
+        (Size(100, 2), Size(199, 2), "unchanged"),
+        (Size(100, 2), Size(200, 2), "grown"),
         (Size(40, 2), Size(80, 2), "unchanged"),  # less than the least change of area
-        (Size(150, 2), Size(100, 2), "faded"),
+        (Size(200, 2), Size(100, 2), "faded"),
         (Size(100, 3), Size(100, 2), "faded"),
         (Size(100, 2), Size(100, 3), "grown"),
         (Size(100, 3), Size(200, 1), "mixed"),
