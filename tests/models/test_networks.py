@@ -17,6 +17,7 @@ from bonescan.config.networks import (
     UNet3PlusSettings,
     UNetSettings,
 )
+from bonescan.errors import BadSettings
 from bonescan.models import BUILDERS, Network, build_model, probabilities
 from bonescan.runtime.quiet import import_openvino
 from bonescan.train.checkpoints import load_checkpoint, save_atomically
@@ -157,6 +158,12 @@ def test_a_step_of_training_is_deterministic_and_survives_a_file(kind: str, tmp_
     read.load_state_dict(saved)
     with torch.inference_mode():
         assert torch.equal(read.eval()(x)[-1], once.eval()(x)[-1])
+
+
+def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bonescan.models.swin_unetr.find_spec", lambda _: None)
+    with pytest.raises(BadSettings, match=r"swin_unetr needs einops, which is not installed; "):
+        build("swin_unetr", 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -72,10 +72,11 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
             write_text(out / f"{experiment.name}_cases.csv", cases.csv())
             _write_sheets(experiment, marking, runs, out)
             _write_figures(experiment, marking, runs, out)
+        by_region = any(own.region is not None for own in experiment.printed.values())
         shown_text += [
             tables[kind].markdown()
-            for kind in ("summary", "lesions", "patients", "regions", "comparisons")
-            if kind in tables and tables[kind].rows
+            for kind in ("summary", "areas", "lesions", "patients", "regions", "comparisons")
+            if kind in tables and tables[kind].rows and (kind != "areas" or by_region)
         ]
         shown_text += _warnings(experiment, folds)
     if len(scored) > 1:

@@ -7,9 +7,11 @@ Self-attention within windows that shift from layer to layer, on patches of 2 x 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from torch import Tensor
 
+from bonescan.errors import BadSettings
 from bonescan.models.blocks import Network, last_convolution, start_rare
 
 
@@ -44,6 +46,11 @@ class SwinUNETR(Network):
         window: int = 7,
         metastasis_prior: float | None = None,
     ) -> None:
+        if find_spec("einops") is None:  # MONAI would say so in the first step only
+            raise BadSettings(
+                "model.kind: swin_unetr needs einops, which is not installed; "
+                "install bonescan[train] again"
+            )
         from monai.networks import nets  # a second or two, for those alone who ask for it
 
         super().__init__()
