@@ -75,16 +75,9 @@ FEATURES = (
 #: Direction in which a feature speaks for metastasis, where that is known: no fit to a few hundred
 #: candidates may turn it round.
 SIGNS: Mapping[str, int] = {
-    "peak": 1,
-    "mean": 1,
-    "contrast": 1,
-    "mirror": 1,
-    "bone_share": 1,
-    "bone_depth": 1,
-    "other_view": 1,
-    "benign": -1,
-    "outside": -1,
-    "company": 1,
+    **dict.fromkeys(("peak", "mean", "contrast", "mirror", "other_view", "company"), 1),
+    **dict.fromkeys(("bone_share", "bone_depth"), 1),
+    **dict.fromkeys(("benign", "outside"), -1),
 }
 
 _PART_OF_VALUE = {
@@ -151,6 +144,11 @@ def find_candidates(scan: Scan, seen: Prediction, rule: LesionRule) -> tuple[Can
         One for each view, in the scan's order. A patch that by its place alone cannot lie on bone
         (`bonescan.quantify.outside`) is none.
     """
+    if not any((seen.metastasis[view.name] >= rule.threshold).any() for view in scan.views):
+        none = np.zeros((0, len(FEATURES)))
+        return tuple(
+            Candidates(view, np.zeros(view.counts.shape, np.int32), none) for view in scan.views
+        )
     views = {view.name: _see(view, seen, rule) for view in scan.views}
     tables = {name: _own_features(item) for name, item in views.items()}
     _fill_company(views, tables)
