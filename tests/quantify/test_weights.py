@@ -33,7 +33,10 @@ def own(folder: Path, old: str = "", new: str = "") -> Path:
 
 
 def test_a_users_table_is_read(tmp_path: Path) -> None:
-    weights = load_weights(own(tmp_path, "skull = 18.4", "skull = 16.6"))
+    path = own(tmp_path, "skull = 18.4", "skull = 16.6")
+    path.write_text(path.read_text(encoding="utf-8").replace('"Spiers 1968"', '"mine"'))
+    weights = load_weights(path)
+    assert weights.label == "mine, version 1"
     assert weights.percent[0] == 16.6
     assert weights.percent[1:] == load_weights().percent[1:]
     assert len(weights.percent) == len(REGIONS)
@@ -70,3 +73,16 @@ def test_a_bad_table_is_refused_in_one_line(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"absent\.toml: cannot be read"):
         load_weights(tmp_path / "absent.toml")
+
+
+def test_other_numbers_need_another_name(tmp_path: Path) -> None:
+    copy = tmp_path / "mine.toml"
+    text = SHIPPED_WEIGHTS.read_text(encoding="utf-8")
+    copy.write_text(text, encoding="utf-8")
+    assert load_weights(copy) == load_weights()
+    copy.write_text(text.replace("sternum = 0.3", "sternum = 0.4"), encoding="utf-8")
+    with pytest.raises(BadInput, match="name and version are those of the shipped table"):
+        load_weights(copy)
+    other = text.replace("sternum = 0.3", "sternum = 0.4").replace('version = "1"', 'version = "2"')
+    copy.write_text(other, encoding="utf-8")
+    assert load_weights(copy).of("sternum") == 0.4

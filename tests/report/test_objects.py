@@ -171,6 +171,18 @@ def test_no_lesion_no_segmentation_but_a_report_that_counts_none(nm_study) -> No
     assert (count.name, count.value) == (codes.LESION_COUNT, 0)
 
 
+def test_regions_make_another_object_and_may_stand_alone(nm_study) -> None:
+    plain = written(nm_study.scan, nm_study.reading)
+    boned = written(nm_study.scan, nm_study.reading, regions=True)
+    assert plain["seg.dcm"].SOPInstanceUID != boned["seg.dcm"].SOPInstanceUID
+    assert plain["sr.dcm"].SOPInstanceUID == boned["sr.dcm"].SOPInstanceUID
+    views = tuple(replace(view, mask=np.zeros_like(view.mask)) for view in nm_study.reading.views)
+    none = replace(nm_study.reading, lesions=(), views=views)
+    alone = written(nm_study.scan, none, regions=True)["seg.dcm"]
+    assert [item.SegmentLabel for item in alone.SegmentSequence] == ["skull", "femora"]
+    assert alone.ContentDescription == "Skeletal regions named by software, no mark"
+
+
 def test_patient_and_study_are_carried_over_in_series_of_their_own(any_study) -> None:
     objects = written(any_study.scan, any_study.reading)
     for dataset in objects.values():

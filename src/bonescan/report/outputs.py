@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -24,37 +23,12 @@ from bonescan.report.origin import identity_flag
 from bonescan.report.pdf import render_pdf
 from bonescan.report.record import result_record, stored_counts
 from bonescan.report.sheet import compose
+from bonescan.report.tables import lesion_table, region_table
 from bonescan.scan import VIEW_NAMES, Reading, Scan
 
 RESULT, OVERLAY, TABLE, REPORT = "result.json", "overlay.png", "lesions.csv", "report.html"
+REGIONS_TABLE = "regions.csv"
 PDF = "report.pdf"
-
-COLUMNS = (
-    "study",
-    "view",
-    "number",
-    "side",
-    "region",
-    "area_mm2",
-    "area_pixels",
-    "max_counts",
-    "mean_counts",
-    "uptake_ratio",
-    "region_share",
-    "region_ratio",
-    "mirror_ratio",
-    "match",
-    "probability",
-    "marked_by",
-    "centroid_row",
-    "centroid_column",
-    "top",
-    "left",
-    "bottom",
-    "right",
-    "model",
-    "notice",
-)
 
 
 def write_outputs(
@@ -84,7 +58,8 @@ def write_outputs(
     -------
     tuple of Path
         ``result.json``, ``overlay.png``, ``lesions.csv``, ``report.html``, ``report.pdf``, a label
-        mask for each view that exists, and the DICOM objects where the source has a DICOM identity.
+        mask for each view that exists, ``regions.csv`` where a skeleton was found, and the DICOM
+        objects where the source has a DICOM identity.
 
     Raises
     ------
@@ -118,7 +93,9 @@ def _contents(
     files = {**_masks(scan, reading), **_counts(scan)}
     overlay = draw_overlay(panels, scan.study)
     files[OVERLAY] = _png(overlay, compress_level=3)
-    files[TABLE] = _bytes(_table(reading))
+    files[TABLE] = _bytes(lesion_table(reading))
+    if reading.regions:
+        files[REGIONS_TABLE] = _bytes(region_table(reading))
     sheet = compose(scan, reading, panels)
     files[REPORT] = _bytes(render_report(sheet, scan, reading))
     files[PDF] = render_pdf(sheet, study=scan.study, made_at=reading.provenance.made_at)
@@ -154,7 +131,7 @@ def _write_all(files: dict[str, bytes], folder: Path) -> None:
 def _replace(aside: Path, folder: Path, files: dict[str, bytes]) -> None:
     (folder / RESULT).unlink(missing_ok=True)
     view_files = (name(view) for view in VIEW_NAMES for name in (mask_name, counts_name))
-    for name in (*view_files, *OBJECTS):
+    for name in (*view_files, REGIONS_TABLE, *OBJECTS):
         if name not in files:
             (folder / name).unlink(missing_ok=True)
     for name in files:
@@ -209,44 +186,3 @@ def _png(
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=compress_level, pnginfo=notes)
     return buffer.getvalue()
-
-
-def _table(reading: Reading) -> str:
-    """Return the lesions as CSV, one a row; only the heading where there are none."""
-    model = f"{reading.provenance.model_name} {reading.provenance.model_version}"
-    marked_by = {view.view: view.marked_by for view in reading.views}
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for lesion in reading.lesions:
-        writer.writerow(
-            [
-                reading.study,
-                lesion.view,
-                lesion.number,
-                lesion.side,
-                lesion.region,
-                _number(lesion.area_mm2, 3),
-                lesion.area_pixels,
-                f"{lesion.max_counts:.3f}",
-                f"{lesion.mean_counts:.3f}",
-                f"{lesion.uptake_ratio:.3f}",
-                _number(lesion.region_share, 6),
-                _number(lesion.region_ratio, 3),
-                _number(lesion.mirror_ratio, 3),
-                "" if lesion.match is None else lesion.match,
-                f"{lesion.probability:.6f}",
-                marked_by[lesion.view],
-                f"{lesion.centroid[0]:.3f}",
-                f"{lesion.centroid[1]:.3f}",
-                *lesion.box,
-                model,
-                texts.RESEARCH_USE,
-            ]
-        )
-    return buffer.getvalue()
-
-
-def _number(value: float | None, digits: int) -> str:
-    """Return a number, or an empty field where it could not be told."""
-    return "" if value is None else f"{value:.{digits}f}"

@@ -143,7 +143,9 @@ def _regions(views: Sequence[View], reading: Reading) -> Iterator[Segment]:
 def _segmentation(
     segments: Sequence[Segment], views: Sequence[View], origin: Origin, name: str
 ) -> FileDataset:
-    seg = new_object(origin, name, SegmentationStorage)
+    # With regions it is another object than without: an archive must not take one for the other.
+    kind = name if all(segment.lesion for segment in segments) else f"{name} with regions"
+    seg = new_object(origin, kind, SegmentationStorage)
     seg.Modality, seg.SeriesNumber = "SEG", SERIES_NUMBER
     seg.SeriesDescription = "bonescan marks (research use only)"
     seg.ContentLabel, seg.ContentCreatorName = "BONESCAN", ""
@@ -154,7 +156,7 @@ def _segmentation(
         [_segment_item(segment, number, origin) for number, segment in enumerate(segments, start=1)]
     )
     seg.ReferencedSeriesSequence = Items(_referenced_series(views, origin))
-    _dimensions(seg, origin, name)
+    _dimensions(seg, origin, kind)
     # No pixel measures: they ask for a slice thickness, which a planar picture has not.
     seg.SharedFunctionalGroupsSequence = Items([Dataset()])
     places = {view.name: place for place, view in enumerate(views, start=1)}
@@ -173,6 +175,8 @@ def _segmentation(
 
 def _description(segments: Sequence[Segment]) -> str:
     by = {segment.marked_by for segment in segments if segment.lesion is not None}
+    if not by:
+        return "Skeletal regions named by software, no mark"
     shown = {"model": "software", "reader": "a reader"}
     return f"Suspected metastases marked by {' and '.join(shown[who] for who in sorted(by))}"
 

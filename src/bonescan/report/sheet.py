@@ -182,6 +182,8 @@ def _notes(scan: Scan, reading: Reading) -> tuple[str, ...]:
         if not boned or any(_is_level(lesion) for lesion in reading.lesions):
             notes.append(texts.LEVEL_NOTE)
     notes.append(texts.score(reading))
+    if reading.regions:
+        notes.append(texts.region_areas(reading))
     return tuple(notes)
 
 

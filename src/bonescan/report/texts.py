@@ -6,7 +6,17 @@ Flags are not here: their sentences come from the stage that raises them.
 from __future__ import annotations
 
 from bonescan import RESEARCH_USE as RESEARCH_USE
-from bonescan.scan import REGIONS, Flag, Lesion, Provenance, Reading, Scan, Severity, ViewName
+from bonescan.scan import (
+    REGIONS,
+    Flag,
+    Lesion,
+    Provenance,
+    Reading,
+    RegionMeasure,
+    Scan,
+    Severity,
+    ViewName,
+)
 
 LANGUAGE = "en"
 TITLE = "Whole-body bone scan"
@@ -222,6 +232,28 @@ def index_note(reading: Reading) -> str:
         f"{index.weights}. ANT, POST: involved share of a region. Repeat scans of one patient "
         f"differ within ± {index.band:g}."
     )
+
+
+def region_areas(reading: Reading) -> str:
+    """Say how large the skeletal regions are in each view; nothing where none was found."""
+    areas = {(item.region, item.view): _region_area(item) for item in reading.regions}
+    metric = all(item.area_mm2 is not None for item in reading.regions)
+    views = [view.view for view in reading.views]
+    said = [
+        f"{region_name(region)} {' / '.join(areas.get((region, view), NONE) for view in views)}"
+        for region in REGIONS
+        if any((region, view) in areas for view in views)
+    ]
+    if not said:
+        return ""
+    heads = " / ".join(VIEW_LABEL[view] for view in views)
+    cut = " *: cut by the edge of what was read." if any(r.cut for r in reading.regions) else ""
+    return f"Region areas ({heads}) in {'cm²' if metric else 'pixels'}: {', '.join(said)}.{cut}"
+
+
+def _region_area(measure: RegionMeasure) -> str:
+    area = measure.area_pixels if measure.area_mm2 is None else measure.area_mm2 / 100
+    return f"{area:.0f}{'*' if measure.cut else ''}"
 
 
 def score(reading: Reading) -> str:

@@ -59,10 +59,23 @@ def load_weights(path: Path | None = None) -> Weights:
     Raises
     ------
     BadInput
-        If the file cannot be read, lacks a region or names an unknown one, or if a weight is no
-        positive percentage or all of them together exceed 100.
+        If the file cannot be read, lacks a region or names an unknown one, if a weight is no
+        positive percentage or all of them together exceed 100, or if other numbers than the
+        shipped ones go under the shipped table's name and version.
     """
-    path = path or SHIPPED_WEIGHTS
+    if path is None:
+        return _read(SHIPPED_WEIGHTS)
+    weights, shipped = _read(path), _read(SHIPPED_WEIGHTS)
+    same = (weights.percent, weights.fusion) == (shipped.percent, shipped.fusion)
+    if weights.label == shipped.label and not same:
+        raise BadInput(
+            f"{path}: name and version are those of the shipped table, the numbers are not; "
+            "give it a name or a version of its own"
+        )
+    return weights
+
+
+def _read(path: Path) -> Weights:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,9 +1,14 @@
-"""A physician's corrections, from call to files, with the shipped model on a simulated patient."""
+"""Options of read, from call to files, with the shipped model on a simulated patient.
+
+A physician's corrections, weights of one's own, regions in the segmentation.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +21,7 @@ from PIL import Image
 
 from bonescan.cli import main
 from bonescan.ingest.labelme import write_labelme
+from bonescan.scan import REGIONS
 from bonescan.simulate import write_cohort
 
 Call = Callable[..., tuple[int, str, str]]
@@ -155,6 +161,96 @@ def test_wrong_marks_leave_nothing_behind(call: Call, model: dict[str, Any]) -> 
     assert code == 1
     assert "was made on another scan than this anterior view" in failures
     assert not Path("wrong").exists()
+
+
+OWN_WEIGHTS = """\
+name = "twice"
+version = "7"
+source = "made up"
+fusion = "max"
+[regions]
+"""
+
+
+def test_weights_of_ones_own(call: Call, model: dict[str, Any]) -> None:
+    shipped = {item["region"]: item["weight"] for item in model["index"]["regions"]}
+    lines = [f"{region} = {2.0 if region != 'ribs' else 40.0}" for region in REGIONS]
+    Path("own.toml").write_text(OWN_WEIGHTS + "\n".join(lines))
+    index = read(call, "weights", "--weights", "own.toml")["index"]
+    assert (index["weights"], index["fusion"]) == ("twice, version 7", "max")
+    weights = {item["region"]: item["weight"] for item in index["regions"]}
+    assert weights == {region: 40.0 if region == "ribs" else 2.0 for region in shipped}
+    expected = sum(
+        weights[item["region"]] * max(item["anterior"] or 0, item["posterior"] or 0)
+        for item in index["regions"]
+    )
+    total = sum(item["index"] for item in index["regions"])
+    assert total == pytest.approx(expected, abs=1e-4)
+    assert total != pytest.approx(sum(item["index"] for item in model["index"]["regions"]))
+    assert "weights twice, version 7" in Path("weights/sim0001/report.html").read_text()
+    Path("bad.toml").write_text(OWN_WEIGHTS)
+    code, _, failures = call("read", "dicom", "--out", "x", "--weights", "bad.toml")
+    assert code == 2
+    assert "bad.toml: regions.skull is missing" in failures
+    assert failures.count("\n") == 1
+
+
+def test_regions_in_the_segmentation(call: Call, model: dict[str, Any]) -> None:
+    """Twelve regions, each with a frame on every view that shows it, of the area measured."""
+    record = read(call, "regions", "--seg-regions")
+    path = Path("regions/sim0001/seg.dcm")
+    seg = pydicom.dcmread(path)
+    assert seg.SOPInstanceUID != pydicom.dcmread("model/sim0001/seg.dcm").SOPInstanceUID
+    labels = {item.SegmentNumber: item.SegmentLabel for item in seg.SegmentSequence}
+    frames = {record["views"][view]["frame"]: view for view in ("anterior", "posterior")}
+    areas = {}
+    for mask, item in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        number = item.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        source = item.DerivationImageSequence[0].SourceImageSequence[0]
+        assert source.ReferencedSOPInstanceUID == record["views"]["anterior"]["sop_instance_uid"]
+        areas[labels[number], frames[source.ReferencedFrameNumber]] = int(mask.sum())
+    names = [region.replace("_", " ") for region in REGIONS]
+    assert [label for label in labels.values() if label in names] == names
+    assert {key: area for key, area in areas.items() if key[0] in names} == {
+        (item["region"].replace("_", " "), item["view"]): item["area_pixels"]
+        for item in record["regions"]
+    }
+    assert len(areas) == record["lesion_count"] + len(record["regions"])
+    assert read(call, "back", "--marks", path)["lesions"] == record["lesions"]
+
+
+@pytest.mark.acceptance
+def test_dciodvfy_finds_no_error_in_regions_and_in_a_readers_marks(
+    call: Call, model: dict[str, Any]
+) -> None:
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy is not installed")
+    read(call, "both", "--seg-regions", "--marks", "model/sim0001/seg.dcm")
+    for name in ("seg.dcm", "sr.dcm"):
+        words = ["dciodvfy", f"both/sim0001/{name}"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert "Error" not in done.stdout + done.stderr
+
+
+def test_areas_of_regions_stand_in_the_report_and_in_a_table(
+    call: Call, model: dict[str, Any]
+) -> None:
+    with Path("model/sim0001/regions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["view"], row["region"], float(row["area_mm2"])) for row in rows] == [
+        (item["view"], item["region"], pytest.approx(item["area_mm2"], abs=1e-3))
+        for item in model["regions"]
+    ]
+    assert "regions.csv" in model["outputs"]
+    skull = {
+        item["view"]: f"{item['area_mm2'] / 100:.0f}"
+        for item in model["regions"]
+        if item["region"] == "skull"
+    }
+    page = Path("model/sim0001/report.html").read_text()
+    start = page.index("Region areas (ANT / POST) in cm²: skull ")
+    said = page[start : start + 60].replace("*", "")
+    assert f"skull {skull['anterior']} / {skull['posterior']}" in said
 
 
 def test_marks_go_with_one_study(call: Call, model: dict[str, Any], tmp_path: Path) -> None:
