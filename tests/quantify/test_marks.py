@@ -61,7 +61,7 @@ def test_whose_marks_they_are_is_said(plain_scan: Scan) -> None:
     drawn[300:307, 150:157] = 1
     said = codes(plain_scan, drawn)
     assert set(said) == {"reader-marks", "marks-one-view"}
-    assert f"from seg.dcm (SHA-256 {'ab' * 32}) in the anterior view" in said["reader-marks"]
+    assert f"from seg.dcm (SHA-256 {'ab' * 6}...) in the anterior view" in said["reader-marks"]
     assert "the marks of the posterior view are the model's" in said["marks-one-view"]
     assert set(codes(replace(plain_scan, posterior=None), drawn)) == {"reader-marks"}
 

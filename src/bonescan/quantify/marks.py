@@ -107,12 +107,12 @@ def mark_flags(
 
 
 def said_source(source: MarkSource) -> str:
-    """Say where marks come from: ``Marks of a reader from seg.dcm (SHA-256 ...), anterior``."""
+    """Say where marks come from, with the start of the digest that the provenance has whole."""
     views = " and ".join(source.views)
     noun = "view" if len(source.views) == 1 else "views"
     return (
-        f"Marks of a reader from {source.name} (SHA-256 {source.sha256}) in the {views} {noun}; "
-        "probabilities and regions are the model's"
+        f"Marks of a reader from {source.name} (SHA-256 {source.sha256[:12]}...) in the {views} "
+        f"{noun}; probabilities and regions are the model's"
     )
 
 
