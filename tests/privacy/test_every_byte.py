@@ -98,7 +98,7 @@ def test_no_byte_tells_the_patient(call: Call, named, drawn: list[str], tmp_path
     out = tmp_path / "marked"
     code, said = call("read", named.path, "--out", out, "--anonymize", "--marks", marks)
     assert code == 0, said
-    assert "Marks of a reader from marks-1.dcm" in said
+    assert "Marks of a reader from marks_1.dcm" in said, said
     digest = hashlib.sha256(marks.read_bytes()).hexdigest()
     written = Said(out)
     for secret in (*named.secrets, digest):

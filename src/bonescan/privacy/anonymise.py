@@ -176,7 +176,8 @@ def hide_reading(reading: Reading, scan: Scan, hidden: Scan) -> Reading:
     cover = cover_scan(scan, hidden.identity.patient_id, hidden.study)
     marks = _hide_marks(reading.provenance.marks)
     for told, own in zip(reading.provenance.marks, marks, strict=True):
-        cover |= Cover({told.name: own.name, Path(told.name).stem: Path(own.name).stem})
+        stems = {Path(told.name).stem: Path(own.name).stem}
+        cover |= Cover({told.name: own.name, told.sha256: own.sha256, **stems})
     flags = tuple(replace(flag, message=cover.hide(flag.message)) for flag in reading.flags)
     message = (
         "Identity and dates were removed by the DICOM basic profile; letters in the pixels were "
@@ -194,9 +195,9 @@ def hide_reading(reading: Reading, scan: Scan, hidden: Scan) -> Reading:
 
 
 def _hide_marks(marks: tuple[MarkSource, ...]) -> tuple[MarkSource, ...]:
-    """Number a reader's files, whose names often hold the patient's."""
+    """Number a reader's files: names often hold the patient's, a digest tells who has the file."""
     return tuple(
-        replace(source, name=f"marks_{number}{Path(source.name).suffix}")
+        replace(source, name=f"marks_{number}{Path(source.name).suffix}", sha256=REMOVED)
         for number, source in enumerate(marks, start=1)
     )
 
