@@ -57,8 +57,9 @@ def write_capture(scan: Scan, picture: Image.Image, origin: Origin) -> bytes:
             manufacturer="bonescan",
             patient_orientation=("L", "F"),
         )
-        # GDCM's encoder, which pydicom takes first, ends the process where pictures are small.
-        capture.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+        # GDCM's encoder, which pydicom takes first, ends the process where pictures are small; its
+        # own is in Python and takes half a second.
+        capture.compress(RLELossless, encoding_plugin="pylibjpeg", generate_instance_uid=False)
     capture.PatientOrientation, capture.BodyPartExamined = None, "WHOLEBODY"
     capture.SeriesDescription = "bonescan overlay (research use only)"
     capture.DerivationDescription = f"Both views in inverse grey with marks. {RESEARCH_USE}"[:1024]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bonescan.report import texts
 from bonescan.report.pdf_blocks import (
     facts_block,
@@ -71,11 +73,18 @@ class _Report(Pages):
         self.place(paragraph(sheet.summary, "summary"))
         self.place(figures_block(sheet.figures, self.inner))
         notes = self._notes()
-        below = sum(self.height_of(note) + GAP / 2 for note in notes) + self._tables_height()
-        self._pictures(self.room - below - GAP)
-        self._tables()
-        for note in notes:
-            self.place(note, GAP / 2)
+        below = self._tables_height() + self._notes_height(notes, self.inner)
+        beside = self._left_height(notes)
+        if sheet.index and beside + GAP + LEAST_PICTURE <= self.room:
+            # A short table of marks leaves room for the notes under it, beside the index.
+            below = max(beside, self._tables_height())
+            self._pictures(self.room - below - GAP)
+            self._tables(notes)
+        else:
+            self._pictures(self.room - below - GAP)
+            self._tables(())
+            for note in notes:
+                self.place(note, GAP / 2)
         self.finish_page()
 
     def _notes(self) -> list[Flowable]:
@@ -100,14 +109,18 @@ class _Report(Pages):
         return self.inner - (INDEX_WIDTH + GUTTER if self.sheet.index else 0)
 
     def _tables_height(self) -> float:
-        lesions, index = self.sheet.lesions, self._index_blocks()
-        left = (
-            self.height_of(table_block(lesions, self._lesions_width(), texts.MARKS))
-            if lesions
-            else 0.0
-        )
+        index = self._index_blocks()
         right = sum(self.height_of(block, INDEX_WIDTH) + GAP / 2 for block in index)
-        return max(left, right) + GAP
+        return max(self._left_height(()), right + GAP)
+
+    def _left_height(self, notes: Sequence[Flowable]) -> float:
+        """Return the height of the table of marks with notes under it, left of the index."""
+        lesions, width = self.sheet.lesions, self._lesions_width()
+        table = self.height_of(table_block(lesions, width, texts.MARKS), width) if lesions else 0.0
+        return table + GAP + self._notes_height(notes, width)
+
+    def _notes_height(self, notes: Sequence[Flowable], width: float) -> float:
+        return sum(self.height_of(note, width) + GAP / 2 for note in notes)
 
     def _index_blocks(self) -> list[Flowable]:
         index = self.sheet.index
@@ -118,8 +131,8 @@ class _Report(Pages):
             paragraph(self.sheet.index_note, "note"),
         ]
 
-    def _tables(self) -> None:
-        """Put the marks on the left, the index on the right, and what is left over on new pages."""
+    def _tables(self, notes: Sequence[Flowable]) -> None:
+        """Put marks and notes on the left, the index on the right, what is left on new pages."""
         index = self._index_blocks()
         if (
             self.room < LEAST_TABLE
@@ -127,12 +140,15 @@ class _Report(Pages):
         ):
             self.turn()
         start = self.top
-        left = MARGIN + (self._lesions_width() + GUTTER if self.sheet.lesions else 0)
+        column = self.sheet.lesions or notes
+        left = MARGIN + (self._lesions_width() + GUTTER if column else 0)
         for block in index:
             self.place(block, GAP / 2, left, INDEX_WIDTH)
         lowest, self.top = self.top, start
         if self.sheet.lesions:
             lowest = self._marks(self.sheet.lesions, lowest)
+        for note in notes:
+            self.place(note, GAP / 2, MARGIN, self._lesions_width())
         self.top = min(lowest, self.top)
 
     def _marks(self, lesions: Table, lowest: float) -> float:
