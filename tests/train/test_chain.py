@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from bonescan.errors import BadInput
+from bonescan.errors import BadInput, FoldsFailed
 from bonescan.experiment import Experiment, load_experiment
 from bonescan.prepare import PreparedData
 from bonescan.train import run_experiment
 from bonescan.train.chosen import chosen_network
-from bonescan.train.folder import RunFolder
+from bonescan.train.folder import RunFolder, locked
 from bonescan.train.folds import read_folds
 from bonescan.train.needs import mine
 from bonescan.train.predictions import Predictions
 from bonescan.train.runs import folds_of, train_fold
-from bonescan.train.watch import Silent
+from bonescan.train.watch import Lines, Silent
+from bonescan.train.work import waves, work_of
 
 FILE = """
 title = "Tiny chain"
@@ -188,6 +189,33 @@ def test_patients_of_the_pre_training_are_not_called_healthy_and_unseen(
         )
         assert mined.of_part("healthy").sets == ("D4", "D4")
         assert transferred.of_part("healthy").sets == ()
+
+
+def test_waves_hold_what_the_next_ones_need(experiment: Experiment) -> None:
+    first, second = waves(work_of(experiment))
+    assert {item.run for item in first} == {"binary", "pretraining"}
+    assert {item.run for item in second} == {"mined", "transferred"}
+    assert len(first) == len(second) == 6
+
+
+def test_what_needs_a_failed_fold_run_is_left_out_and_said(
+    experiment: Experiment, data: PreparedData, tmp_path: Path
+) -> None:
+    baseline = folder_of(tmp_path, experiment, "binary", 0)
+    told = Lines()
+    with locked(baseline.path), pytest.raises(FoldsFailed) as failed:
+        run_experiment(
+            experiment,
+            data.folder,
+            tmp_path,
+            run="mined",
+            fold=0,
+            watcher=told,
+            accelerator="cpu",
+        )
+    assert len(failed.value.reasons) == 1
+    assert "another process is training here" in failed.value.reasons[0]
+    assert told.said[-1] == "chain, mined, fold 0: left out, because what it needs has failed"
 
 
 def test_a_patient_in_the_pre_training_and_in_the_test_part_is_refused(

@@ -21,7 +21,7 @@ from bonescan.train import run_experiment
 from bonescan.train.folder import locked
 from bonescan.train.predictions import Predictions
 from bonescan.train.watch import Lines
-from bonescan.train.work import waves, work_of
+from bonescan.train.work import work_of
 
 
 @pytest.fixture
@@ -48,11 +48,6 @@ def test_a_fold_that_fails_is_named_and_the_others_are_done(
     assert last.is_done
     assert train(experiment, tiny_data, tmp_path)[-1].endswith("fold2: done already")
     assert first.is_done
-
-
-def test_waves_hold_what_the_next_ones_need(experiment: Experiment) -> None:
-    work = work_of(experiment)
-    assert waves(work) == [work]
 
 
 #: Trains by the command line's own function in a process of its own, as Ray does not leave at once.

@@ -32,7 +32,7 @@ for outcome in in_order(run):
 """
 
 
-def call(code: str, *arguments: Path, folder: Path, **environment: str) -> list[str]:
+def call(code: str, *arguments: object, folder: Path, **environment: str) -> list[str]:
     result = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
@@ -62,6 +62,33 @@ def test_outcomes_on_ray_are_those_on_this_machine(
     assert lines[5:] == ["int 6", "str second time"]
     assert (tmp_path / "seen").exists()  # the worker's folder is the caller's
     assert list(home.iterdir()) == []  # no token, no logs, no sockets are left
+
+
+THERE = """
+import os, subprocess, sys
+from bonescan.work import cluster
+
+with cluster._connected(1) as ray:
+    there = {
+        "RAY_ADDRESS": ray.get_runtime_context().gcs_address,
+        "RAY_AUTH_MODE": "token",  # the token itself is in the environment already
+        "HERE": ray.get_runtime_context().get_node_id(),
+    }
+    subprocess.run([sys.executable, "-c", sys.argv[1]], env={**os.environ, **there}, check=True)
+"""
+ON_IT = """
+import os
+from bonescan.work import cluster, run_pieces
+
+with cluster._connected(None) as ray:
+    assert ray.get_runtime_context().get_node_id() == os.environ["HERE"]
+print(sorted(run_pieces(str, [1, 2], name=str, engine="ray")))
+"""
+
+
+def test_the_cluster_in_ray_address_is_used(tmp_path: Path) -> None:
+    lines = call(THERE, ON_IT, folder=tmp_path)
+    assert sorted(lines[0].split(") (")) == sorted(["(0, '1'", "1, '2')"])
 
 
 def test_nothing_to_do_starts_no_cluster() -> None:

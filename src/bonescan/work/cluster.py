@@ -194,7 +194,8 @@ def _join(ray: Any, address: str) -> None:
     except Exception as error:  # Ray gives reasons of many types
         raise BadSettings(
             f"RAY_ADDRESS {address}: no Ray cluster can be reached there ({_reason(error)}); "
-            "start it, or unset RAY_ADDRESS to work on this machine"
+            "start it, set RAY_AUTH_MODE=token if it asks for one, or unset RAY_ADDRESS to work on "
+            "this machine"
         ) from error
 
 
