@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -306,12 +306,23 @@ def _validated(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
         return kind.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(_written(first["loc"], tree))
         told = first["msg"]
         if first["type"] == "extra_forbidden":
             told = "there is no such setting; correct its name or remove it"
         told = told.removeprefix("Value error, ")
         raise BadSettings(f"{where}: {key}: {told}" if key else f"{where}: {told}") from error
+
+
+def _written(path: Sequence[int | str], tree: Any) -> list[str]:
+    """Return a path as the user writes it: without the kinds that pydantic puts in between."""
+    names = []
+    for place, part in enumerate(path):
+        held = isinstance(tree, Mapping) and part in tree
+        if held or place == len(path) - 1 or not isinstance(tree, Mapping):
+            names.append(str(part))
+            tree = tree[part] if held else None
+    return names
 
 
 def _parse_override(item: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bonescan.config import FINDINGS, JointMask, Settings
+from bonescan.config import FINDINGS, JointLoss, JointMask, Settings, UNetSettings
 from bonescan.masks import joint_labels
 
 
@@ -26,7 +26,7 @@ def test_both_maps_come_out_again_and_metastasis_wins() -> None:
 
 
 def test_the_classes_of_a_joint_reader_end_with_metastasis_and_fall_into_two_groups() -> None:
-    settings = Settings(mask=JointMask())
+    settings = Settings(mask=JointMask(), model=UNetSettings(), loss=JointLoss())
     assert settings.classes[-1] == "metastasis"
     assert settings.groups == (14, 4)
     assert len(settings.classes) == sum(settings.groups)

@@ -18,6 +18,8 @@ FRAME_MM = 2400.0
 #: A patch of one region, or a hole, smaller than this takes the value beside it; in pixels where
 #: the source has no pixel spacing. A camera's resolution, some 8 mm, shows nothing that small.
 SPECK_MM2, SPECK_PIXELS = 50.0, 9
+#: Work on regions is done within the box about all of them and this margin, for speed.
+MARGIN_PIXELS = 8
 #: A part of a region is its main part from this share of its largest one; a smaller one that lies
 #: farther than `ISLAND_MM` from all main parts is no bone (a drop of urine called lumbar spine).
 MAIN_PART = 0.1
@@ -98,18 +100,31 @@ def clean_regions(view: View, regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     A view from behind has no sternum; what is called so there is taken as a speck.
     """
+    box = _box_about(regions > 0, MARGIN_PIXELS)
+    near = regions[box]
     limit = SPECK_PIXELS if view.pixel_area_mm2 is None else SPECK_MM2 / view.pixel_area_mm2
-    patches = label(regions, background=-1, connectivity=2)
+    patches = label(near, background=-1, connectivity=2)
     speck = (np.bincount(patches.ravel()) < limit)[patches]
     if view.name == "posterior":
-        speck |= regions == REGIONS.index("sternum") + 1
+        speck |= near == REGIONS.index("sternum") + 1
     if not speck.any() or speck.all():
         return regions
     rows, columns = ndimage.distance_transform_edt(
         speck, return_distances=False, return_indices=True
     )
-    nearest: NDArray[np.uint8] = regions[rows, columns]
-    return nearest
+    clean = regions.copy()
+    clean[box] = near[rows, columns]
+    return clean
+
+
+def _box_about(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
+    """Return the box about what is set in a mask, wider by a margin; all of it where none is."""
+    spans = []
+    for axis in (1, 0):
+        places = np.flatnonzero(mask.any(axis=axis))
+        first, end = (places[0], places[-1] + 1) if places.size else (0, mask.shape[1 - axis])
+        spans.append(slice(max(int(first) - margin, 0), int(end) + margin))
+    return spans[0], spans[1]
 
 
 def drop_islands(view: View, regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -135,12 +150,14 @@ def drop_islands(view: View, regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
         small = own[sizes[own] < MAIN_PART * sizes[own].max(initial=0)]
         if not small.size:
             continue
-        main = np.isin(patches, np.setdiff1d(own, small))
+        box = _box_about(regions == value, 0)
+        near = patches[box]
+        main = np.isin(near, np.setdiff1d(own, small))
         away = ndimage.distance_transform_edt(~main, sampling=pixel_mm)
         for number in small:
-            island = patches == number
+            island = near == number
             if away[island].min() > ISLAND_MM:
-                kept[island] = 0
+                kept[box][island] = 0
     return kept
 
 
