@@ -351,6 +351,11 @@ class MarkSource:
     kind: str
     views: tuple[ViewName, ...]
 
+    @property
+    def short_digest(self) -> str:
+        """The start of ``sha256``, as flags show it."""
+        return f"{self.sha256[:12]}..."
+
 
 @dataclass(frozen=True)
 class Marks:

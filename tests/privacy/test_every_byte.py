@@ -101,7 +101,7 @@ def test_no_byte_tells_the_patient(call: Call, named, drawn: list[str], tmp_path
     assert "Marks of a reader from marks_1.dcm" in said, said
     digest = hashlib.sha256(marks.read_bytes()).hexdigest()
     written = Said(out)
-    for secret in (*named.secrets, digest):
+    for secret in (*named.secrets, digest, digest[:12]):
         assert written.by(secret) == set(), secret
         assert secret.lower() not in said.lower(), secret
 

@@ -71,6 +71,15 @@ def test_a_date_that_is_not_told_is_empty(patient: SimulatedPatient, tmp_path: P
     assert scan.acquisition.study_date is None
 
 
+def test_a_second_energy_window_is_told_and_its_counts_disagree_with_nothing(
+    patient: SimulatedPatient, tmp_path: Path
+) -> None:
+    scan = load_files(written(patient, "siemens-symbia-two-windows", tmp_path))
+    codes = [flag.code for flag in scan.flags]
+    assert "several-energy-windows" in codes
+    assert "counts-disagree" not in codes
+
+
 def test_posterior_first_is_told_by_the_view_codes(patient: SimulatedPatient) -> None:
     acquisition = replace(patient.acquisition, vendor=VENDORS["philips-brightview"])
     ds = nm_dataset(patient.counts, patient.identity, acquisition)

@@ -124,7 +124,8 @@ def calibrate_package(
     run = RunFolder(run_folder)
     run.require_done()
     studies = read_held_out(Engine(package), run, cohorts, LOW, progress)
-    found = calibrate(studies, _words(run, cohorts), most_false=most_false)
+    own = str(run.read_starts()[-1]["description"])
+    found = calibrate(studies, _words(run, cohorts), tested_on=own, most_false=most_false)
     card = package.card.model_copy(
         update={
             "lesions": found.lesions,
@@ -146,7 +147,11 @@ def _words(run: RunFolder, cohorts: Sequence[Path]) -> str:
 
 
 def calibrate(
-    studies: Sequence[HeldOutStudy], data: str, *, most_false: float = MOST_FALSE
+    studies: Sequence[HeldOutStudy],
+    data: str,
+    *,
+    tested_on: str | None = None,
+    most_false: float = MOST_FALSE,
 ) -> Calibration:
     """Fit the calibration on the studies of part ``fit``, and measure it on those of ``test``.
 
@@ -155,6 +160,8 @@ def calibrate(
     studies : sequence of HeldOutStudy
     data : str
         Where they come from, for the card.
+    tested_on : str, optional
+        Where those of part ``test`` come from, if not from all of it.
     most_false : float
         False marks a patient that the threshold may cost.
     """
@@ -198,7 +205,7 @@ def calibrate(
     remarks = [chosen.because, f"Threshold {threshold.value:g}: {threshold.rule}."]
     if patient is None:
         remarks.append("No patient probability: too few patients of one kind.")
-    expected = _expected(test, lesions, patient, threshold.value, data) if test else ()
+    expected = _expected(test, lesions, patient, threshold.value, tested_on or data) if test else ()
     return Calibration(familiarity, tuple(remarks), lesions, patient, threshold, expected)
 
 
@@ -235,7 +242,9 @@ def _between(curve: Curve, at: int) -> float:
     """Return a threshold half-way to the next lower score, in (0, 1)."""
     here = float(min(curve.thresholds[at], 1.0))
     below = float(curve.thresholds[at + 1]) if at + 1 < len(curve.thresholds) else 0.0
-    return round(max((here + below) / 2, 1e-3), 4)
+    middle = (here + below) / 2
+    short = round(middle, 4)
+    return short if below < short <= here else middle
 
 
 def _patient_table(table: CandidateTable, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -247,7 +256,9 @@ def _patient_scoring(
     table: CandidateTable, held_out: NDArray[np.float64], words: str
 ) -> PatientScoring | None:
     truth = np.array([study.metastasis for study in table.studies])
-    if min(truth.sum(), (~truth).sum()) < LEAST_FOR_ANY:
+    ill = {study.patient for study in table.studies if study.metastasis}
+    well = {study.patient for study in table.studies if not study.metastasis}
+    if min(len(ill), len(well)) < LEAST_FOR_ANY:
         return None
     fit = fit_by_patient(
         _patient_table(table, held_out),
@@ -256,6 +267,8 @@ def _patient_scoring(
         PATIENT_FEATURES,
         dict.fromkeys(PATIENT_FEATURES, 1),
     )
+    if not np.isfinite(fit.held_out).all():
+        return None
     return PatientScoring(
         model=fit.model,
         fitted_on=words,

@@ -133,6 +133,12 @@ def read_held_out(
     BadInput
         If two cohorts name the same study, none has a patient to fit on, or a study cannot be read.
     """
+    if "pretraining" in run.read_starts()[-1].get("needs", {}):
+        raise BadInput(
+            f"{run.path}: began from a pre-trained run, and does not tell which patients that has "
+            "learned from; export it without --cohort, and calibrate on a site's own scans by "
+            "`bonescan evaluate --cohort`"
+        )
     fold = read_folds(run.folds)[int(run.read_summary()["fold"])]
     learned, tested = {*fold.train, *fold.train_negatives}, set(fold.test)
     tables = [read_cohort(cohort) for cohort in cohorts]

@@ -73,7 +73,7 @@ def load_study(study: Study) -> Scan:
     datasets = [item.dataset for item in opened.values() if item.dataset is not None]
     looks = {name: Look.at(view) for name, view in views.items()}
     refuse_other_studies(scan, {name: look.outline for name, look in looks.items()}, datasets)
-    flags += judge(scan, looks)
+    flags += judge(replace(scan, flags=tuple(flags)), looks)
     return replace(scan, flags=tuple(dict.fromkeys(flags)))
 
 

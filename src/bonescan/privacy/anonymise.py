@@ -177,7 +177,14 @@ def hide_reading(reading: Reading, scan: Scan, hidden: Scan) -> Reading:
     marks = _hide_marks(reading.provenance.marks)
     for told, own in zip(reading.provenance.marks, marks, strict=True):
         stems = {Path(told.name).stem: Path(own.name).stem}
-        cover |= Cover({told.name: own.name, told.sha256: own.sha256, **stems})
+        cover |= Cover(
+            {
+                told.name: own.name,
+                told.sha256: own.sha256,
+                told.short_digest: own.short_digest,
+                **stems,
+            }
+        )
     flags = tuple(replace(flag, message=cover.hide(flag.message)) for flag in reading.flags)
     message = (
         "Identity and dates were removed by the DICOM basic profile; letters in the pixels were "

@@ -97,7 +97,9 @@ def _treat(dataset: Dataset, rules: dict[Tag, Action]) -> None:
 
     anonymize_dataset(dataset, base_rules_gen=lambda: dict(rules), delete_private_tags=True)
     for element in list(dataset):
-        if element.VR == "UN":  # unknown to the dictionary: it cannot be judged
+        # Overlays lose their data by the profile, and what describes them is free text. Elements
+        # unknown to the dictionary (UN) cannot be judged.
+        if 0x6000 <= element.tag.group <= 0x60FF or element.VR == "UN":
             del dataset[element.tag]
         elif element.VR == "SQ":
             for item in element.value:

@@ -45,11 +45,9 @@ class ChangeRule(Frozen):
     ``confirm_weeks`` are those of PCWG3.
 
     ``area_ratio`` comes from simulated patients who were scanned twice while nothing changed
-    (`benchmarks/followup.py`, docs/reference-index.md): of 34 marks, 95 % stay within a factor of
-    2.1 (1.6 to 3.0) of the area, and 1.8 (1.2 to 2.4) of the uptake; with 2.0 and 1.5 the rule
-    calls 2 of them changed, with 1.5 and 1.5 it was 6. ``uptake_ratio`` stays at 1.5 because two
-    marks alone make its factor. ``reach_mm`` and ``least_area_mm2`` are our own choice: the gaps
-    were 1 mm, but simulated patients keep their posture.
+    (`benchmarks/followup.py`; docs/reference-index.md has the figures). ``uptake_ratio``,
+    ``reach_mm`` and ``least_area_mm2`` are our own choice: the gaps were 1 mm, but simulated
+    patients keep their posture.
     """
 
     reach_mm: float = 10.0

@@ -111,7 +111,7 @@ def said_source(source: MarkSource) -> str:
     views = " and ".join(source.views)
     noun = "view" if len(source.views) == 1 else "views"
     return (
-        f"Marks of a reader from {source.name} (SHA-256 {source.sha256[:12]}...) in the {views} "
+        f"Marks of a reader from {source.name} (SHA-256 {source.short_digest}) in the {views} "
         f"{noun}; probabilities and regions are the model's"
     )
 

@@ -134,7 +134,14 @@ def assemble_reading(
     marks = marks or Marks({}, ())
     scores = scores or Scores(probabilities, patient_score(probabilities.values()))
     found = {
-        view.name: measure_marks(view, marks, scores.marks[view.name])
+        view.name: measure_marks(
+            view,
+            marks,
+            # A reader may mark what is no candidate: there the network's own figure stands.
+            np.where(
+                scores.marks[view.name] > 0, scores.marks[view.name], probabilities[view.name]
+            ),
+        )
         if view.name in marks.labels
         else find_lesions(view, scores.marks[view.name], rule)
         for view in scan.views

@@ -66,7 +66,7 @@ UPTAKE_BODY = Code("UPTAKE-BODY", PRIVATE_SCHEME, "Mean counts over median count
 UPTAKE_REGION = Code("UPTAKE-REGION", PRIVATE_SCHEME, "Mean counts over median counts of region")
 UPTAKE_MIRROR = Code("UPTAKE-MIRROR", PRIVATE_SCHEME, "Mean counts over those of mirrored side")
 REGION_SHARE = Code("REGION-SHARE", PRIVATE_SCHEME, "Area of lesion over area of region")
-PATIENT_SCORE = Code("PATIENT-SCORE", PRIVATE_SCHEME, "Highest probability of 3 x 3 pixels")
+PATIENT_SCORE = Code("PATIENT-SCORE", PRIVATE_SCHEME, "Patient score of the model")
 
 PRIVATE_CODES = (
     INDEX_WHOLE,
