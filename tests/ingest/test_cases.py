@@ -47,7 +47,7 @@ def mark(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         mask = np.zeros(shape, bool)
         mask[rows, columns] = True
-        write_labelme(tmp_path / name, mask, "x.png", label=label, tolerance=0)
+        write_labelme(tmp_path / name, mask, f"{Path(name).stem}.png", label=label, tolerance=0)
         return tmp_path / name
 
     return _mark

@@ -351,13 +351,43 @@ def test_cut_off_file(pair, save, tmp_path, keep):
     assert "cut off" in refused(path) or keep == 0.01
 
 
+def load_or_none(path: Path):
+    try:
+        return load_files([path])
+    except BadInput as error:
+        if "\n" in str(error):
+            raise
+        return None
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+def test_damaged_compressed_pixels_are_read_or_refused_and_end_no_process(
+    pair, save, tmp_path, syntax
+):
+    dataset = pair()
+    dataset.compress(syntax, generate_instance_uid=False)
+    path = save(dataset, tmp_path / "a.dcm")
+    whole = path.read_bytes()
+    start = whole.rindex(b"\xfe\xff\x00\xe0") + 8
+    refusals = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        damaged = bytearray(whole)
+        for place in rng.integers(start, len(whole) - 8, 12):
+            damaged[place] = int(rng.integers(256))
+        path.write_bytes(damaged)
+        if load_or_none(path) is None:
+            refusals += 1
+    assert refusals > 0
+
+
 def test_cut_off_compressed_file(pair, save, tmp_path):
     dataset = pair()
     dataset.compress(RLELossless, generate_instance_uid=False)
     path = save(dataset, tmp_path / "a.dcm")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    refused(path)
+    assert "export the study again" in refused(path) or "transfer" in refused(path)
 
 
 def test_text_named_dcm(tmp_path):

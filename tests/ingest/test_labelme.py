@@ -29,7 +29,7 @@ def write(tmp_path: Path) -> Write:
 
     def _write(*shapes: dict[str, Any], **changes: Any) -> Path:
         record = {
-            "version": "4.5.9", "flags": {}, "shapes": list(shapes), "imagePath": "x.png",
+            "version": "4.5.9", "flags": {}, "shapes": list(shapes), "imagePath": "x_anterior.png",
             "imageData": None, "imageHeight": SHAPE[0], "imageWidth": SHAPE[1],
         }  # fmt: skip
         record |= changes
@@ -247,3 +247,17 @@ def test_numbered_masks_keep_their_numbers(tmp_path: Path) -> None:
     assert [one["group_id"] for one in record["shapes"]] == [1, 2, 2]
     assert (record["imagePath"], record["imageHeight"], record["imageWidth"]) == ("x.png", 40, 30)
     np.testing.assert_array_equal(read_labelme(tmp_path / "x.json", SHAPE).benign, mask > 0)
+
+
+def test_a_file_drawn_on_another_picture_is_doubted(tmp_path: Path) -> None:
+    path = tmp_path / "case1_anterior.json"
+    mask = np.zeros((40, 30), bool)
+    mask[5:15, 5:15] = True
+    for picture, codes in (
+        ("case1_anterior.png", []),
+        ("C:\\pictures\\case1_anterior.jpg", []),
+        ("case4_anterior.png", ["label-other-picture"]),
+        ("case1_posterior.png", ["label-other-picture"]),
+    ):
+        write_labelme(path, mask, picture)
+        assert [flag.code for flag in read_labelme(path, (40, 30)).flags] == codes, picture

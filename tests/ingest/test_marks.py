@@ -73,7 +73,7 @@ def test_two_files_tell_of_two_views_but_not_of_one(
     plain_scan: Scan, drawn: np.ndarray, tmp_path: Path
 ) -> None:
     front = save(tmp_path / "a_ANT.png", drawn)
-    write_labelme(tmp_path / "a_POST.json", drawn, "a.png", tolerance=0)
+    write_labelme(tmp_path / "a_POST.json", drawn, "a_POST.png", tolerance=0)
     marks = read_marks([front, tmp_path / "a_POST.json"], plain_scan)
     assert [source.kind for source in marks.sources] == ["mask", "labelme"]
     np.testing.assert_array_equal(marks.labels["posterior"] > 0, drawn > 0)
@@ -87,7 +87,7 @@ def test_one_picture_of_a_joint_frame_tells_of_both_views(
 ) -> None:
     scan = joint(plain_scan)
     both = np.concatenate([drawn, drawn[:, ::-1]], axis=1)
-    write_labelme(tmp_path / "both.json", both, "x.png", tolerance=0)
+    write_labelme(tmp_path / "both.json", both, "both.png", tolerance=0)
     for path in (save(tmp_path / "both.png", both), tmp_path / "both.json"):
         marks = read_marks([path], scan)
         np.testing.assert_array_equal(marks.labels["anterior"] > 0, drawn > 0)
@@ -106,7 +106,7 @@ def test_what_lies_on_another_view_is_left_out_and_said(
 
 
 def test_benign_shapes_are_no_marks(plain_scan: Scan, drawn: np.ndarray, tmp_path: Path) -> None:
-    write_labelme(tmp_path / "anterior.json", drawn, "x.png", label="benign")
+    write_labelme(tmp_path / "anterior.json", drawn, "anterior.png", label="benign")
     marks = read_marks([tmp_path / "anterior.json"], plain_scan)
     assert not marks.labels["anterior"].any()
     assert "benign" in marks.flags[0].message
@@ -127,7 +127,7 @@ def test_marks_of_another_size_are_refused(plain_scan: Scan, tmp_path: Path) -> 
     small = np.ones((512, 128), np.uint8)
     with pytest.raises(BadInput, match=r"is 512 x 128 pixels, but the frame .* is 1024 x 256"):
         read_marks([save(tmp_path / "anterior.png", small)], plain_scan)
-    write_labelme(tmp_path / "anterior.json", small, "x.png")
+    write_labelme(tmp_path / "anterior.json", small, "anterior.png")
     with pytest.raises(BadInput, match="512 x 128, but the view is 1024 x 256"):
         read_marks([tmp_path / "anterior.json"], plain_scan)
 

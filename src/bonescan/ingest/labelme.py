@@ -17,7 +17,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
 import numpy as np
@@ -100,7 +100,7 @@ def read_labelme(
         area = _fill(one, shape)
         masks[meanings[one.label]] |= area
         flags += _doubts(path, number, one, area)
-    flags += _left_out(path, shapes)
+    flags += _left_out(path, shapes) + _other_picture(path, record)
     return Annotation(masks["metastasis"], masks["benign"], tuple(flags))
 
 
@@ -264,6 +264,15 @@ def _left_out(path: Path, shapes: list[_Shape]) -> list[Flag]:
     counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
     message = f"{path.name}: {counted} left out, because they have no area"
     return [Flag("label-left-out", message)]
+
+
+def _other_picture(path: Path, record: Mapping[str, Any]) -> list[Flag]:
+    """Doubt a file whose picture has another name: Labelme names a file after its picture."""
+    named = PureWindowsPath(str(record.get("imagePath") or "")).name  # takes / and \ apart
+    if not named or PureWindowsPath(named).stem == path.stem:
+        return []
+    message = f"{path.name}: was drawn on {named}; check that these are the marks of this view"
+    return [Flag("label-other-picture", message)]
 
 
 # --- write --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEGLSLossless, JPEGLSNearLossless, RLELossless
 from scipy import ndimage
 
 from bonescan.errors import BadInput, NotABoneScan
@@ -33,6 +33,12 @@ _GREY_TOLERANCE = 0.04
 _LUMA = (0.299, 0.587, 0.114)
 
 _NATIVE_SYNTAXES = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
+
+_DECODERS: dict[str, str] = {
+    RLELossless: "pydicom",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+}
 
 NM_STORAGE = "1.2.840.10008.5.1.4.1.1.20"
 
@@ -191,8 +197,14 @@ def _stored_values(dataset: Dataset, shown: Path) -> NDArray[Any]:
 
 
 def _decoder(dataset: Dataset) -> str:
-    """Choose gdcm wherever it can decode: it refuses damaged JPEG data, which others fill in."""
+    """Choose gdcm wherever it can decode: it refuses damaged JPEG data, which others fill in.
+
+    Damaged JPEG-LS ends the process in gdcm, and damaged RLE raises what is no `Exception` in
+    pylibjpeg; their decoders here fail as they should.
+    """
     syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")
+    if syntax in _DECODERS:
+        return _DECODERS[syntax]
     try:
         return "gdcm" if "gdcm" in get_decoder(UID(syntax)).available_plugins else ""
     except NotImplementedError:  # a syntax that needs or has no decoder
