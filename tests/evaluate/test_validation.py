@@ -106,3 +106,16 @@ def test_a_cohort_that_cannot_be_read_at_all(
     with pytest.raises(BadInput, match="no study can be validated"):
         validate_package(bright_package, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_under_two_patients_counts_once_and_is_named(
+    bright_package: Package, tmp_path: Path
+) -> None:
+    write_cohort(tmp_path / "c", 2, 5, preset="screening")
+    shutil.copy(tmp_path / "c/dicom/sim0001.dcm", tmp_path / "c/copy.dcm")
+    with (tmp_path / "c/cohort.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(["other", "copy", "breast", "no", "copy.dcm", "", ""])
+    validation = validate_package(bright_package, tmp_path / "c", tmp_path / "v", pictures=False)
+    assert len(validation.outcomes) == 2
+    (problem,) = validation.problems
+    assert problem.startswith("copy: patient other has the same picture as patient SIM-5-0001")

@@ -184,6 +184,7 @@ def test_same_picture_under_two_patients_is_refused_however_it_is_stored(
     assert failures[0].startswith("b: patient pb has the same picture as patient pc in c;")
     assert failures[1].startswith("c: patient pc has the same picture as patient pb in b;")
     assert [case.study for case in PreparedData.load(out).cases] == ["a", "d"]
+    assert sorted(path.name for path in (out / "cases").iterdir()) == ["a.npz", "d.npz"]
 
 
 def test_same_picture_twice_in_one_patient_counts_once(

@@ -162,3 +162,16 @@ def test_an_export_that_differs_from_the_network_is_refused(
         with pytest.raises(BonescanError, match="probabilities differ by"):
             export_run(finished.path, tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_names_the_package_and_leaves_nothing(
+    finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bonescan.train.export.save_file", full)
+    with pytest.raises(BadInput) as error:
+        export_run(finished.path, tmp_path / "model")
+    assert str(error.value).startswith(f"{tmp_path / 'model'}: No space left on device;")
+    assert list(tmp_path.glob("model*")) == []

@@ -22,7 +22,7 @@ from bonescan.evaluate.reliability import Stated
 from bonescan.evaluate.sweep import ScoredView, Sweep, sweep_study
 from bonescan.evaluate.validation_figures import Outcome, Validation, summarise
 from bonescan.evaluate.validation_report import study_picture, write_validation
-from bonescan.ingest.cases import load_case, read_masks
+from bonescan.ingest.cases import load_case, pixels_digest, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
 from bonescan.package import Package
 from bonescan.predict import Engine, predict_scan, read_rows
@@ -30,7 +30,7 @@ from bonescan.quantify import lesion_rule, patient_score, score_scan
 from bonescan.quantify.candidates import candidate_labels
 from bonescan.quantify.lesions import label_components, lesion_probability, smallest_lesion
 from bonescan.quantify.scoring import candidate_rule
-from bonescan.scan import View, ViewName
+from bonescan.scan import Scan, View, ViewName
 
 Progress = Callable[[int, int], None]
 Masks = Mapping[ViewName, NDArray[np.bool_]]
@@ -106,11 +106,14 @@ def validate_package(
         names=names or LabelNames(),
     )
     outcomes, problems = [], list(table.problems)
+    pictures_of: dict[str, Case] = {}
     for done, case in enumerate(table.cases):
         if progress is not None:
             progress(done, len(table.cases))
         try:
-            outcomes.append(_outcome(case, task, out / "pictures" if pictures else None))
+            scan = load_case(case)
+            _refuse_known(case, scan, pictures_of)
+            outcomes.append(_outcome(case, scan, task, out / "pictures" if pictures else None))
         except BonescanError as error:
             problems.append(f"{case.study}: {error}")
     if progress is not None:
@@ -132,8 +135,19 @@ def validate_package(
     return found
 
 
-def _outcome(case: Case, task: _Task, pictures: Path | None) -> Outcome:
-    scan = load_case(case)
+def _refuse_known(case: Case, scan: Scan, known: dict[str, Case]) -> None:
+    """Refuse a study with a picture of another one: it would count twice, or for two patients."""
+    digests = [pixels_digest(view.counts) for view in scan.views if view.counts.any()]
+    other = next((known[digest] for digest in digests if digest in known), None)
+    if other is not None:
+        raise BadInput(
+            f"patient {case.patient} has the same picture as patient {other.patient} in "
+            f"{other.study}; find out whose it is and remove the other"
+        )
+    known.update(dict.fromkeys(digests, case))
+
+
+def _outcome(case: Case, scan: Scan, task: _Task, pictures: Path | None) -> Outcome:
     marks = read_masks(case, scan, task.names)
     truth = marks.metastasis
     there = any(mask.any() for mask in truth.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -199,3 +200,10 @@ def _contradictions(case: Case, marked: bool) -> list[Flag]:
 def _unlabelled(view: View) -> Flag:
     message = f"No label file belongs to the {view.name} view; it counts as free of metastasis"
     return Flag("label-missing", message)
+
+
+def pixels_digest(counts: NDArray[np.float32]) -> str:
+    """Return the SHA-256 of a view's decoded pixels, the same however they were encoded."""
+    digest = hashlib.sha256(repr(counts.shape).encode())
+    digest.update(np.ascontiguousarray(counts, "<f4").tobytes())
+    return digest.hexdigest()

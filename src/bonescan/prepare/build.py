@@ -16,7 +16,7 @@ from bonescan import __version__
 from bonescan.config import CanvasSettings, LabelNames, OtsuMask
 from bonescan.errors import BadInput, BonescanError, ProcessEnded
 from bonescan.files import remove_leftovers
-from bonescan.ingest.cases import CaseMasks, load_case, read_masks
+from bonescan.ingest.cases import CaseMasks, load_case, pixels_digest, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
 from bonescan.masks import label_map
 from bonescan.prepare.data import (
@@ -115,6 +115,8 @@ def prepare_cohort(
     failures = [*table.problems, *(line for line in ordered if isinstance(line, str))]
     distinct, duplicates = without_duplicates([r for r in ordered if isinstance(r, CaseRecord)])
     failures += duplicates
+    for refused in {job.case.study for job in jobs} - {record.study for record in distinct}:
+        case_path(out, refused).unlink(missing_ok=True)
     write_index(out, canvas, distinct, failures)
     write_sheets(PreparedData.load(out), mask)
     return failures
@@ -185,7 +187,7 @@ def _prepare(job: _Job, digest: str) -> CaseRecord:
         site=case.site,
         made_from=digest,
         arrays_sha256=arrays_digest(canvas.grey, metastasis, layers),
-        views_sha256={view.name: _pixels_digest(view.counts) for view in scan.views},
+        views_sha256={view.name: pixels_digest(view.counts) for view in scan.views},
         shape=(canvas.grey.shape[0], canvas.grey.shape[1]),
         reduce=canvas.reduce,
         canvas_spacing_mm=_spacing(scan, canvas),
@@ -233,13 +235,6 @@ def _truth(path: Path) -> dict[str, NDArray[np.uint8]]:
         for name, array in found.items()
         if array.dtype == np.uint8 and array.ndim == 3 and len(array) == len(VIEW_NAMES)
     }
-
-
-def _pixels_digest(counts: NDArray[np.float32]) -> str:
-    """SHA-256 over a view's decoded pixels, the same however they were encoded."""
-    digest = hashlib.sha256(repr(counts.shape).encode())
-    digest.update(np.ascontiguousarray(counts, "<f4").tobytes())
-    return digest.hexdigest()
 
 
 def _spacing(scan: Scan, canvas: Canvas) -> tuple[float, float] | None:

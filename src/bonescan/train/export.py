@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -122,6 +123,9 @@ def export_run(
         if out.exists():
             out.rmdir()
         aside.rename(out)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"{out}: {reason}; check the path, its rights and the disk") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return Package.load(out)
