@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bonescan.errors import BadInput
+from bonescan.evaluate import validation_report
 from bonescan.evaluate.validation import validate_package
 from bonescan.evaluate.validation_figures import Validation
 from bonescan.package import Package
@@ -119,3 +120,17 @@ def test_a_picture_under_two_patients_counts_once_and_is_named(
     assert len(validation.outcomes) == 2
     (problem,) = validation.problems
     assert problem.startswith("copy: patient other has the same picture as patient SIM-5-0001")
+
+
+def test_a_full_disk_leaves_no_half_of_a_validation(
+    found: Validation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "reliability.png":
+            raise BadInput(f"{path}: No space left on device")
+        path.write_bytes(content)
+
+    monkeypatch.setattr(validation_report, "write_whole", full)
+    with pytest.raises(BadInput, match="No space"):
+        validation_report.write_validation(found, tmp_path)
+    assert list(tmp_path.iterdir()) == []

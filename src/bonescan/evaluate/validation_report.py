@@ -62,28 +62,36 @@ STUDY_COLUMNS = (
 
 
 def write_validation(found: Validation, out: Path) -> None:
-    """Write the tables and curves, and ``metrics.json`` last.
+    """Write the tables and curves, all or none; those of an earlier validation are removed.
 
-    ``roc.png`` needs patients with and without metastases; an earlier one is removed otherwise.
+    ``roc.png`` needs patients with and without metastases.
 
     Raises
     ------
     BadInput
         If a file cannot be written.
     """
-    write_whole(out / "summary.md", summary_text(found).encode())
-    write_whole(out / "froc.csv", _froc_table(found).encode())
-    write_whole(out / "studies.csv", _study_table(found).encode())
-    write_whole(out / "froc.png", draw_froc(found))
     title = f"{found.card.name} {found.card.version}"
-    write_whole(out / "reliability.png", draw_reliability(found.reliability, title))
-    roc = draw_roc(found)
-    if roc is None:
-        (out / "roc.png").unlink(missing_ok=True)
-    else:
-        write_whole(out / "roc.png", roc)
     record = json.dumps(metrics_record(found), indent=1, allow_nan=False)
-    write_whole(out / "metrics.json", f"{record}\n".encode())
+    contents: dict[str, bytes | None] = {
+        "summary.md": summary_text(found).encode(),
+        "froc.csv": _froc_table(found).encode(),
+        "studies.csv": _study_table(found).encode(),
+        "froc.png": draw_froc(found),
+        "reliability.png": draw_reliability(found.reliability, title),
+        "roc.png": draw_roc(found),
+        "metrics.json": f"{record}\n".encode(),
+    }
+    for name in contents:
+        (out / name).unlink(missing_ok=True)
+    try:
+        for name, content in contents.items():
+            if content is not None:
+                write_whole(out / name, content)
+    except BaseException:
+        for name in contents:
+            (out / name).unlink(missing_ok=True)
+        raise
 
 
 def metrics_record(found: Validation) -> dict[str, Any]:
