@@ -261,3 +261,6 @@ def test_a_file_drawn_on_another_picture_is_doubted(tmp_path: Path) -> None:
     ):
         write_labelme(path, mask, picture)
         assert [flag.code for flag in read_labelme(path, (40, 30)).flags] == codes, picture
+    (tmp_path / "case1_posterior.png").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"imagePath is case1_posterior\.png"):
+        read_labelme(path, (40, 30))

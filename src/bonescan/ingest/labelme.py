@@ -267,10 +267,22 @@ def _left_out(path: Path, shapes: list[_Shape]) -> list[Flag]:
 
 
 def _other_picture(path: Path, record: Mapping[str, Any]) -> list[Flag]:
-    """Doubt a file whose picture has another name: Labelme names a file after its picture."""
+    """Doubt a file whose picture has another name: Labelme names a file after its picture.
+
+    Raises
+    ------
+    BadInput
+        If that other picture, or its own file, lies beside it.
+    """
     named = PureWindowsPath(str(record.get("imagePath") or "")).name  # takes / and \ apart
-    if not named or PureWindowsPath(named).stem == path.stem:
+    stem = PureWindowsPath(named).stem
+    if not named or stem == path.stem:
         return []
+    if any(path.with_name(name).exists() for name in (named, f"{stem}.json")):
+        raise BadInput(
+            f"{path}: imagePath is {named}, another picture that lies beside it; name the label "
+            "file of this view"
+        )
     message = f"{path.name}: was drawn on {named}; check that these are the marks of this view"
     return [Flag("label-other-picture", message)]
 
