@@ -30,7 +30,18 @@ def join_views(anterior: Tensor, posterior: Tensor) -> Tensor:
     return torch.cat([anterior, posterior.flip(3)], dim=3)
 
 
-class StackedViews(Network):
+class _OnBothViews(Network):
+    """A network that is handed both views, taken apart from the canvas."""
+
+    halves = 2
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.multiple = network.multiple
+
+
+class StackedViews(_OnBothViews):
     """A network on both views as channels; ``forward`` returns what it returns, as canvases.
 
     Parameters
@@ -39,13 +50,6 @@ class StackedViews(Network):
         Built for two views.
     """
 
-    halves = 2
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-        self.multiple = network.multiple
-
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the logits for ``x`` (N, 1, H, W) in [0, 1]."""
         self.check_size(x)
@@ -53,7 +57,7 @@ class StackedViews(Network):
         return tuple(join_views(*torch.chunk(logits, 2, dim=1)) for logits in outputs)
 
 
-class ViewAggregation(Network):
+class ViewAggregation(_OnBothViews):
     """A network on the mean of both views; ``forward`` returns what it returns, as canvases.
 
     Parameters
@@ -61,13 +65,6 @@ class ViewAggregation(Network):
     network : Network
         Built for one view.
     """
-
-    halves = 2
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-        self.multiple = network.multiple
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the logits for ``x`` (N, 1, H, W) in [0, 1], alike in both views."""

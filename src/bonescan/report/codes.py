@@ -68,20 +68,6 @@ UPTAKE_MIRROR = Code("UPTAKE-MIRROR", PRIVATE_SCHEME, "Mean counts over those of
 REGION_SHARE = Code("REGION-SHARE", PRIVATE_SCHEME, "Area of lesion over area of region")
 PATIENT_SCORE = Code("PATIENT-SCORE", PRIVATE_SCHEME, "Patient score of the model")
 
-PRIVATE_CODES = (
-    INDEX_WHOLE,
-    INDEX_VISIBLE,
-    INDEX_REGION,
-    INDEX_BAND,
-    COUNTS,
-    GREY_VALUE,
-    UPTAKE_BODY,
-    UPTAKE_REGION,
-    UPTAKE_MIRROR,
-    REGION_SHARE,
-    PATIENT_SCORE,
-)
-
 PERCENT = Code("%", "UCUM", "percent")
 SQUARE_MM = Code("mm2", "UCUM", "square millimeter")
 PIXELS = Code("{pixels}", "UCUM", "pixels")
