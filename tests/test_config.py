@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bonescan.config import Settings
+from bonescan.config import DoubleUNetSettings, OtsuMask, Settings
+from bonescan.config.learning import AdamW
 from bonescan.errors import BadSettings
 from bonescan.experiment import load_experiment
 
@@ -102,6 +103,20 @@ def test_digest_follows_the_settings_only(example: Path) -> None:
     first, again = (load_experiment(example).runs for _ in range(2))
     assert first["a"].digest == again["a"].digest != first["b"].digest
     assert first["a"].digest != load_experiment(example, ["training.seed=2"]).runs["a"].digest
+
+
+def test_digest_is_made_of_what_was_set_so_that_new_settings_leave_it() -> None:
+    assert Settings().told() == {}
+    narrow = Settings(
+        model=DoubleUNetSettings(width=0.5), optimiser=AdamW(), mask=OtsuMask(on="linear")
+    )
+    assert narrow.told() == {
+        "model": {"kind": "double_unet", "width": 0.5},
+        "optimiser": {"kind": "adamw"},
+        "mask": {"kind": "otsu", "on": "linear"},
+    }
+    written = Settings.model_validate({**narrow.told()})
+    assert written == narrow
 
 
 def test_paper_numbers() -> None:

@@ -69,6 +69,34 @@ def test_scale_reaches_what_is_needed_and_the_digest_follows_it() -> None:
     assert own.digest("dice") != own.runs["dice"].digest
 
 
+def test_a_file_of_settings_lies_between_the_experiment_and_the_command_line(
+    tmp_path: Path,
+) -> None:
+    scale = tmp_path / "scale.toml"
+    scale.write_text("training = { epochs = 3, folds = 5 }\n[loss]\nsmooth = 2.0\n")
+    own = load_experiment(FOLDER / "table5.toml", ["training.epochs=2"], scale)
+    assert (own.runs["dice"].training.epochs, own.runs["dice"].training.folds) == (2, 5)
+    assert own.runs["focal_tversky"].loss.smooth == 2.0
+    baseline = own.others["table2"].runs["dice"]
+    assert (baseline.training.epochs, baseline.training.folds) == (2, 5)
+    assert baseline.loss.smooth == 1.0
+
+
+def test_a_file_of_settings_is_none_of_an_experiment(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"table2\.toml: base: is no section of settings; write"):
+        load_experiment(FOLDER / "table3.toml", settings=FOLDER / "table2.toml")
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "scale").glob("*.toml")), ids=lambda p: p.stem)
+def test_scales_fit_every_table_of_the_paper_and_leave_what_is_compared(path: Path) -> None:
+    for name in (*PAPER, "pretraining"):
+        scaled = load_experiment(FOLDER / f"{name}.toml", settings=path)
+        for run, settings in scaled.runs.items():
+            own = LOADED[name].runs[run]
+            assert (settings.mask, settings.data, settings.loss) == (own.mask, own.data, own.loss)
+            assert settings.init == own.init
+
+
 CHAIN = """
 [base]
 training = { folds = 3 }

@@ -292,6 +292,21 @@ def compare(
 
 # --- training data ------------------------------------------------------------------------------
 
+ExperimentFile = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file (TOML).")
+]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=C", help="Override a setting of every run.")
+]
+Scale = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        metavar="SETTINGS.toml",
+        help="Settings laid over every run, before --set: a scale, for instance.",
+    ),
+]
+
 
 @app.command()
 def simulate(
@@ -337,23 +352,28 @@ def prepare(
         Path | None,
         typer.Option(help="Experiment file whose canvas is used; the paper's canvas without it."),
     ] = None,
+    settings: Scale = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
     workers: Workers = 1,
 ) -> None:
     """Turn DICOM and Labelme marks into canvases and labels, with sheets to look at."""
     from bonescan.config import Settings
+    from bonescan.errors import BadSettings
     from bonescan.experiment import load_experiment
     from bonescan.prepare import prepare_cohort
 
     _check_folder(out)
-    settings = Settings()
+    chosen = Settings()
     if experiment is not None:
-        settings = next(iter(load_experiment(experiment).runs.values()))
+        chosen = next(iter(load_experiment(experiment, overrides, settings).runs.values()))
+    elif settings is not None or overrides:
+        raise BadSettings("--settings and --set: go with an experiment; add --experiment")
     with progress("preparing") as report:
         failures = prepare_cohort(
             cohort,
             out,
-            settings.canvas,
-            labels=settings.labels,
+            chosen.canvas,
+            labels=chosen.labels,
             workers=workers,
             progress=report,
         )
@@ -363,13 +383,6 @@ def prepare(
 
 
 # --- training and evaluation --------------------------------------------------------------------
-
-ExperimentFile = Annotated[
-    Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file (TOML).")
-]
-Overrides = Annotated[
-    list[str], typer.Option("--set", metavar="A.B=C", help="Override a setting of every run.")
-]
 
 
 @app.command()
@@ -382,7 +395,8 @@ def train(
         int | None,
         typer.Option(min=0, help="Only this fold, counted from 0."),
     ] = None,
-    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    settings: Scale = None,
+    overrides: Overrides = [],  # noqa: B006
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Only the I-th of N equal parts, counted from 1."),
@@ -394,7 +408,7 @@ def train(
     from bonescan.experiment import load_experiment
     from bonescan.train import run_experiment
 
-    loaded = load_experiment(experiment, overrides)
+    loaded = load_experiment(experiment, overrides, settings)
     try:
         run_experiment(loaded, data, runs, run=run, fold=fold, shard=shard, engine=engine)
     except FoldsFailed as error:
@@ -426,6 +440,7 @@ def evaluate(
             "Labelme marks.",
         ),
     ] = None,
+    settings: Scale = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Evaluate experiments (never trains), validate a model package, or compare two raters."""
@@ -444,7 +459,7 @@ def evaluate(
         from bonescan.evaluate.tables import evaluate_experiments
         from bonescan.experiment import load_experiment
 
-        loaded = [load_experiment(path, overrides) for path in experiments]
+        loaded = [load_experiment(path, overrides, settings) for path in experiments]
         print(evaluate_experiments(loaded, runs, out))
     else:
         raise BadSettings("give experiment files with --runs, --cohort, or --agreement A B")
@@ -479,14 +494,18 @@ def _validate(model: Path | None, cohort: Path, out: Path) -> None:
 
 
 @app.command()
-def show(experiment: ExperimentFile, overrides: Overrides = []) -> None:  # noqa: B006
+def show(
+    experiment: ExperimentFile,
+    settings: Scale = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
     """Print the settings of every run as resolved."""
     import json
 
     from bonescan.experiment import load_experiment
 
-    loaded = load_experiment(experiment, overrides)
-    resolved = {name: settings.model_dump(mode="json") for name, settings in loaded.runs.items()}
+    loaded = load_experiment(experiment, overrides, settings)
+    resolved = {name: own.model_dump(mode="json") for name, own in loaded.runs.items()}
     print(json.dumps({"title": loaded.title, "paper": loaded.paper, "runs": resolved}, indent=2))
 
 

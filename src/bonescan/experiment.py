@@ -1,6 +1,7 @@
 """Experiment files (TOML): runs as data, read into the settings tree.
 
-Precedence, lowest first: the defaults in `bonescan.config`, ``[base]``, ``[run.NAME]``, ``--set``.
+Precedence, lowest first: the defaults in `bonescan.config`, ``[base]``, ``[run.NAME]``, a file of
+``--settings``, ``--set``.
 A run may name in ``needs`` other runs that come first, fold by fold: the baseline that negative
 mining asks, the pre-training that transfer starts from.
 """
@@ -21,9 +22,12 @@ from bonescan.errors import BadSettings
 
 T = TypeVar("T", bound=BaseModel)
 Role = Literal["baseline", "pretraining"]
+#: Settings as TOML gives them, not validated yet.
+Tree = dict[str, Any]
 ROLES: tuple[Role, ...] = ("baseline", "pretraining")
 
-#: Sections of ``--set`` that go on to the experiments that are needed: a chain has one scale.
+#: Sections of ``--settings`` and ``--set`` that go on to the experiments that are needed: a chain
+#: has one scale.
 SHARED_SECTIONS = ("canvas", "labels", "model", "optimiser", "augment", "training")
 
 
@@ -118,7 +122,9 @@ def split_reference(reference: str, own: str) -> tuple[str, str]:
     return name or own, run
 
 
-def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
+def load_experiment(
+    path: Path, overrides: Iterable[str] = (), settings: Path | None = None
+) -> Experiment:
     """Read an experiment file and resolve every run's settings, and the files that it needs.
 
     Parameters
@@ -129,16 +135,31 @@ def load_experiment(path: Path, overrides: Iterable[str] = ()) -> Experiment:
     overrides : iterable of str
         ``a.b=value`` with a TOML value (a bare word counts as text), applied to every run last.
         Those of `SHARED_SECTIONS` are applied to the needed experiments as well.
+    settings : Path, optional
+        TOML with sections of settings as under ``[base]``, a scale for instance, applied to every
+        run before ``overrides`` and in the same way.
 
     Raises
     ------
     BadSettings
         With the file, the key's path and what is wrong with it.
     """
-    return _load(path, tuple(overrides), ())
+    below = () if settings is None else (_read_settings(settings),)
+    return _load(path, (*below, *(_parse_override(item) for item in overrides)), ())
 
 
-def _load(path: Path, overrides: tuple[str, ...], asking: tuple[Path, ...]) -> Experiment:
+def _read_settings(path: Path) -> Tree:
+    """Read a file of settings; its keys must be sections, so that an experiment is not taken."""
+    tree = _read(path)
+    unknown = sorted(set(tree) - set(Settings.model_fields))
+    if unknown:
+        raise BadSettings(
+            f"{path}: {unknown[0]}: is no section of settings; write sections such as [training]"
+        )
+    return tree
+
+
+def _load(path: Path, overrides: tuple[Tree, ...], asking: tuple[Path, ...]) -> Experiment:
     if path.resolve() in asking:
         raise BadSettings(f"{path}: needs itself by way of {asking[-1].name}; break the circle")
     text = _read(path)
@@ -184,7 +205,7 @@ def _load(path: Path, overrides: tuple[str, ...], asking: tuple[Path, ...]) -> E
 _REMEDY = {"compare": 'write NAME = ["file.run"]', "floor": 'write floor = "hot_spots"'}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Tree:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -195,23 +216,25 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadSettings(f"{path}: not valid TOML: {error}; correct it") from error
 
 
-def _run_trees(text: Mapping[str, Any], overrides: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def _run_trees(text: Mapping[str, Any], overrides: tuple[Tree, ...]) -> dict[str, Tree]:
     """Return the merged tree of every run."""
     named: dict[str, Any] = text.get("run") or {"base": {}}
-    changes = [_parse_override(item) for item in overrides]
     trees = {}
     for name, own in named.items():
         tree = _merge(text.get("base", {}), own)
-        for change in changes:
+        for change in overrides:
             tree = _merge(tree, change)
         trees[name] = tree
     return trees
 
 
 def _load_others(
-    path: Path, needs: Mapping[str, Needs], overrides: tuple[str, ...], asking: tuple[Path, ...]
+    path: Path, needs: Mapping[str, Needs], overrides: tuple[Tree, ...], asking: tuple[Path, ...]
 ) -> dict[str, Experiment]:
-    shared = tuple(item for item in overrides if item.strip().split(".")[0] in SHARED_SECTIONS)
+    shared = tuple(
+        {section: item[section] for section in item if section in SHARED_SECTIONS}
+        for item in overrides
+    )
     references = [getattr(own, role) for own in needs.values() for role in ROLES]
     names = {split_reference(item, path.stem)[0] for item in references if item is not None}
     return {
@@ -325,7 +348,7 @@ def _written(path: Sequence[int | str], tree: Any) -> list[str]:
     return names
 
 
-def _parse_override(item: str) -> dict[str, Any]:
+def _parse_override(item: str) -> Tree:
     key, separator, raw = item.partition("=")
     if not separator or not key:
         raise BadSettings(f"--set {item}: write it as a.b=value")
@@ -339,7 +362,7 @@ def _parse_override(item: str) -> dict[str, Any]:
     return dict(tree)
 
 
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     """Merge two trees; a table with another ``kind`` replaces the one below."""
     merged = dict(below)
     for key, value in above.items():

@@ -388,6 +388,10 @@ class Settings(Frozen):
 
     @property
     def digest(self) -> str:
-        """First 10 hex digits of the SHA-256 of the settings, part of a run folder's name."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """First 10 hex digits of the SHA-256 of what was set, part of a run folder's name.
+
+        Settings at their defaults do not count, so that runs are still found by a later version
+        that has more settings.
+        """
+        text = json.dumps(self.told(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]

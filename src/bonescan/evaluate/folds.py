@@ -100,13 +100,15 @@ def finished_folds(experiment: Experiment, runs: Path, run: str) -> tuple[FoldSc
     Raises
     ------
     BadInput
-        If a folder says that it is finished but is not whole.
+        If a folder says that it is finished but is not whole, or was trained by a version whose
+        defaults are others.
     """
     settings = experiment.runs[run]
     found = []
     for fold in range(settings.training.folds):
         folder = RunFolder.of(runs, experiment, run, fold)
         if folder.is_done:
+            folder.require_settings(settings)
             found.append(_score(folder, run, fold, settings.canvas))
     return tuple(found)
 

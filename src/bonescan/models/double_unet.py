@@ -161,7 +161,7 @@ class DoubleUNet(Network):
                 start_rare(head, metastasis_prior)
         # Channels last: the same numbers, a training step a third faster on a CPU, and what a GPU's
         # half-precision units want (`benchmarks/step.py`).
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of both outputs for ``x`` (N, 1, H, W) in [0, 1]."""

@@ -128,6 +128,20 @@ class RunFolder:
                 f"{self.settings}: is not a settings file of this version; train again"
             ) from error
 
+    def require_settings(self, settings: Settings) -> None:
+        """Check that the run has these settings to the last default.
+
+        Raises
+        ------
+        BadInput
+            If it has not: its name tells only what was set, not what the defaults were.
+        """
+        if self.read_settings() != settings:
+            raise BadInput(
+                f"{self.settings}: has other settings than the experiment file gives now "
+                "(another version's defaults); evaluate it with that version or train again"
+            )
+
     def read_starts(self) -> list[dict[str, Any]]:
         """Return the content of ``environment.json``: one entry for each start."""
         self._need(self.environment)
