@@ -11,6 +11,7 @@ from scipy import stats
 from bonescan.evaluate.comparisons import Arm, arm_table, arms_of, compare_printed, difference_table
 from bonescan.evaluate.folds import CaseScore, FoldScores
 from bonescan.evaluate.matching import Matching
+from bonescan.evaluate.patient_differences import patient_difference_table
 from bonescan.experiment import load_experiment
 from bonescan.measures.pixels import PixelCounts
 from bonescan.measures.statistics import holm, paired_difference
@@ -45,6 +46,43 @@ def test_differences_by_hand() -> None:
     assert dict(
         zip(*[arm_table((low, high)).columns, arm_table((low, high)).rows[1]], strict=True)
     )["F1 of the means"] == pytest.approx(200 * 0.75 / 1.75, abs=0.01)
+
+
+def test_differences_over_patients_by_hand() -> None:
+    def case(patient: str, counts: PixelCounts, hits: str, right: str) -> CaseScore:
+        marks = (np.array([one == "+" for one in text], bool) for text in (hits, right))
+        return CaseScore("s", patient, "D1", counts, Matching(*marks))
+
+    def one_fold(number: int, test: CaseScore, *healthy: CaseScore) -> FoldScores:
+        return FoldScores("dice", number, (test,), healthy, 4, 1, collapsed=False)
+
+    free = [case("h", PixelCounts(0, 9, 0), "", "---"), case("k", PixelCounts(), "", "")]
+    first = arm(
+        "new.a",
+        one_fold(0, case("p", PixelCounts(6, 2, 4), "++", "++-"), *free),
+        one_fold(1, case("q", PixelCounts(3, 1, 0), "+", "+"), *free),
+        one_fold(2, case("only here", PixelCounts(9, 0, 0), "+", "+"), *free),
+        against=("old.a",),
+    )
+    second = arm(
+        "old.a",
+        one_fold(0, case("p", PixelCounts(4, 2, 6), "+-", "+"), free[1]),
+        one_fold(1, case("q", PixelCounts(3, 1, 0), "+", "+-"), free[1]),
+    )
+    table = patient_difference_table((first, second), draws=500)
+    rows = {row[1]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    f1 = rows["F1 of pixels, points"]
+    # 2 x 9 / (18 + 3 + 4) against 2 x 7 / (14 + 3 + 6), and of patient q alone no difference.
+    assert (f1["patients"], f1["first"], f1["second"]) == (2, 72.0, 60.87)
+    assert f1["difference"] == pytest.approx(72 - 1400 / 23, abs=0.01)
+    assert f1["low"] == 0.0
+    assert f1["high"] == pytest.approx(100 * (12 / 18 - 8 / 16), abs=0.01)
+    lesions = rows["sensitivity of lesions, points"]
+    assert (lesions["first"], lesions["second"]) == (100.0, 66.67)
+    assert rows["false marks a patient"]["difference"] == 0.0
+    # Patient h was in the second arm's training, so that only k counts.
+    assert rows["false marks a lesion-free patient"]["patients"] == 1
+    assert rows["false marks a lesion-free patient"]["difference"] == 0.0
 
 
 def test_an_arm_without_folds_has_printed_figures_only() -> None:

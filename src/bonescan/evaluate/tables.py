@@ -15,6 +15,7 @@ from bonescan.evaluate.floor import floor_folds
 from bonescan.evaluate.fold_plot import draw_folds
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
 from bonescan.evaluate.overlays import write_sheet
+from bonescan.evaluate.patient_differences import patient_difference_table
 from bonescan.evaluate.patient_table import patient_table
 from bonescan.evaluate.result_figures import draw_masks, draw_results
 from bonescan.evaluate.skeletons import region_scores, region_table
@@ -44,7 +45,8 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
         picture of each fold's test cases, ``<name>_<run>_fold<k>.png``, the pictures
         ``<name>_folds.png``, ``_results.png``, ``_masks.png``, and ``about.json``. With
         several experiments also ``all_arms`` and ``all_differences``, see
-        `bonescan.evaluate.comparisons`.
+        `bonescan.evaluate.comparisons`, and ``all_patient_differences``, see
+        `bonescan.evaluate.patient_differences`.
 
     Raises
     ------
@@ -81,7 +83,11 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
         shown_text += _warnings(experiment, folds)
     if len(scored) > 1:
         arms = arms_of(scored)
-        for name, table in (("arms", arm_table(arms)), ("differences", difference_table(arms))):
+        for name, table in (
+            ("arms", arm_table(arms)),
+            ("differences", difference_table(arms)),
+            ("patient_differences", patient_difference_table(arms)),
+        ):
             _write_table(table, out / f"all_{name}")
             shown_text += [table.markdown()] if table.rows else []
     write_text(out / "about.json", _about(experiments, runs))
