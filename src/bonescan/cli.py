@@ -346,7 +346,12 @@ def simulate(
 
 @app.command()
 def prepare(
-    cohort: Annotated[Path, typer.Argument(help="Folder with cohort.csv, or the file itself.")],
+    cohorts: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="COHORT...", help="Folder with cohort.csv, or the file itself; one a centre."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for canvases, labels and picture sheets.")],
     experiment: Annotated[
         Path | None,
@@ -370,7 +375,7 @@ def prepare(
         raise BadSettings("--settings and --set: go with an experiment; add --experiment")
     with progress("preparing") as report:
         failures = prepare_cohort(
-            cohort,
+            cohorts,
             out,
             chosen.canvas,
             labels=chosen.labels,

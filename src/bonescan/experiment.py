@@ -292,6 +292,7 @@ def _misfit(role: Role, own: Settings, other: Settings) -> str | None:
     """Tell why a run cannot serve another one, or None if it can."""
     pairs: dict[str, tuple[object, object]] = {
         "canvas": (own.canvas, other.canvas),
+        "training.split": (own.training.split, other.training.split),
         "training.folds": (own.training.folds, other.training.folds),
     }
     if role == "baseline":

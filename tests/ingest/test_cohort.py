@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bonescan.errors import BadInput
-from bonescan.ingest.cohort import LabelFile, ViewPlace, read_cohort
+from bonescan.ingest.cohort import LabelFile, ViewPlace, read_cohort, read_cohorts
 
 HEADER = "patient,study,cancer,metastasis,files,labels,site"
 Write = Callable[..., Path]
@@ -160,3 +160,41 @@ def test_unreadable_tables_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "cohort.csv").write_bytes(b"")
     with pytest.raises(BadInput, match="column patient is missing"):
         read_cohort(tmp_path)
+
+
+def test_tables_of_several_centres_make_one_cohort(tmp_path: Path) -> None:
+    for name, patient in (("north", "n1"), ("south", "s1")):
+        folder = tmp_path / name
+        (folder / "truth").mkdir(parents=True)
+        (folder / "a.dcm").write_bytes(b"")
+        (folder / "cohort.csv").write_text(
+            f"patient,study,cancer,metastasis,files,site\n{patient},{patient},breast,no,a.dcm,{name}\n"
+        )
+    (tmp_path / "south" / "truth" / "s1.npz").write_bytes(b"")
+    joined = read_cohorts([tmp_path / "north", tmp_path / "south" / "cohort.csv"])
+    assert [(case.patient, case.site) for case in joined.cases] == [
+        ("n1", "north"),
+        ("s1", "south"),
+    ]
+    assert [case.files[0].parent.name for case in joined.cases] == ["north", "south"]
+    assert [case.truth for case in joined.cases] == [None, tmp_path / "south" / "truth" / "s1.npz"]
+
+
+def of_two(folder: Path, first: str, second: str) -> list[Path]:
+    """Write two tables of one row each."""
+    for name, row in (("north", first), ("south", second)):
+        (folder / name).mkdir()
+        (folder / name / "a.dcm").write_bytes(b"")
+        (folder / name / "cohort.csv").write_text(f"patient,study,cancer,metastasis,files\n{row}\n")
+    return [folder / "north", folder / "south"]
+
+
+def test_a_patient_in_two_tables_is_refused(tmp_path: Path) -> None:
+    paths = of_two(tmp_path, "n1,n1,breast,no,a.dcm", "n1,other,breast,no,a.dcm")
+    with pytest.raises(BadInput, match=r"row 2: patient n1 is in .*north.cohort\.csv, too; give"):
+        read_cohorts(paths)
+
+
+def test_studies_of_one_name_in_two_tables_are_named_apart(tmp_path: Path) -> None:
+    paths = of_two(tmp_path, "n1,scan,breast,no,a.dcm", "s1,Scan,breast,no,a.dcm")
+    assert [case.study for case in read_cohorts(paths).cases] == ["scan", "Scan-2"]

@@ -260,7 +260,12 @@ class Training(Frozen):
     epochs: int = Field(default=500, ge=1)
     batch: int = Field(default=4, ge=2)
     validate_every: int = Field(default=1, ge=1)
-    folds: int = Field(default=10, ge=3)
+    split: Literal["patients", "sites"] = "patients"
+    """How patients are cut: into ``folds`` equal parts, or so that each test part is one site.
+
+    ``sites`` leaves one site out of training and validation (not in the paper, whose section 6
+    names several centres as future work); ``folds`` is then the number of sites."""
+    folds: int = Field(default=10, ge=2)
     seed: int = 2023
     checkpoint: Literal["best", "last"] = "best"
     average_decay: float = Field(default=0.0, ge=0, lt=1)
@@ -272,6 +277,12 @@ class Training(Frozen):
     Many cases without any, before anything is learned, teach the network to mark nothing."""
     collapse_epochs: int = Field(default=20, ge=1)
     """Say so when nothing has been predicted as metastasis for this many validations in a row."""
+
+    @model_validator(mode="after")
+    def _three_parts(self) -> Training:
+        if self.split == "patients" and self.folds < 3:
+            raise ValueError("folds must be 3 or more: one trains, one validates, one tests")
+        return self
 
 
 class FreshInit(Frozen):

@@ -142,6 +142,8 @@ def difference_table(arms: Sequence[Arm]) -> Table:
 def compare_arms(one: Arm, two: Arm, measure: int) -> PairedDifference | None:
     """Compare two arms over the folds that both finished and where both have the measure.
 
+    Folds are paired that test the same patients.
+
     Returns
     -------
     PairedDifference or None
@@ -151,9 +153,10 @@ def compare_arms(one: Arm, two: Arm, measure: int) -> PairedDifference | None:
     values = []
     for fold in sorted(set(a) & set(b)):
         ours, theirs = _measure(a[fold], measure), _measure(b[fold], measure)
-        if ours is not None and theirs is not None:
+        same = a[fold].tested == b[fold].tested
+        if same and ours is not None and theirs is not None:
             values.append((fold, 100 * ours, 100 * theirs))
-    tested = mean_of(len({case.patient for case in a[fold].test}) for fold, *_ in values)
+    tested = mean_of(len(a[fold].tested) for fold, *_ in values)
     trained = mean_of(a[fold].training_patients for fold, *_ in values)
     if not tested or not trained:
         return None

@@ -43,7 +43,8 @@ def floor_folds(experiment: Experiment, runs: Path) -> tuple[FoldScores, ...]:
             summary = folders[run].read_summary()
             trained = summary["train_positives"] + summary["train_negatives"]
             predictions = Predictions.load(folders[run].predictions)
-            found.append(_score(predictions, experiment.runs[run].canvas, fold, trained))
+            scores = _score(predictions, experiment.runs[run].canvas, fold, trained)
+            found.append(replace(scores, site=summary.get("site", "")))
     return tuple(found)
 
 

@@ -50,10 +50,12 @@ def draw_folds(experiment: Experiment, folds: Mapping[str, Sequence[FoldScores]]
             published = [f1 for _, _, f1 in printed.folds]
             own = np.arange(len(published)) + offset
             axes.plot(own, published, "o", color=colours(index), fillstyle="none", markersize=5)
-    axes.set_xticks(range(number), [f"{fold}" for fold in range(number)])
+    labels = {score.fold: score.label for scores in drawn.values() for score in scores}
+    sites = any(score.site for scores in drawn.values() for score in scores)
+    axes.set_xticks(range(number), [labels.get(fold, f"{fold}") for fold in range(number)])
     axes.set_xlim(-0.6, number - 0.4)
     axes.set_ylim(0, 100)
-    axes.set_xlabel("fold")
+    axes.set_xlabel("site left out" if sites else "fold")
     axes.set_ylabel("F1 of metastasis, %")
     axes.grid(axis="y", alpha=0.3)
     for fold in range(1, number):

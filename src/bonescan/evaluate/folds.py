@@ -45,7 +45,8 @@ class FoldScores:
 
     ``test`` are the fold's test cases, ``healthy`` the cases without metastasis that it did not
     train on. ``training_patients`` is the size of its training part, ``chosen_epoch`` the epoch of
-    the checkpoint, ``collapsed`` whether that marks nothing at all on the validation part.
+    the checkpoint, ``collapsed`` whether that marks nothing at all on the validation part, ``site``
+    the one that was left out, where the split is by sites.
     """
 
     run: str
@@ -55,6 +56,17 @@ class FoldScores:
     training_patients: int
     chosen_epoch: int
     collapsed: bool
+    site: str = ""
+
+    @property
+    def label(self) -> str:
+        """How tables and plots name the fold: by its site, or by its number."""
+        return self.site or str(self.fold)
+
+    @property
+    def tested(self) -> frozenset[str]:
+        """The test patients; two runs' folds are the same fold if they test the same ones."""
+        return frozenset(case.patient for case in self.test)
 
     @property
     def pixels(self) -> PixelCounts:
@@ -124,6 +136,7 @@ def _score(folder: RunFolder, run: str, fold: int, canvas: CanvasSettings) -> Fo
         training_patients=summary["train_positives"] + summary["train_negatives"],
         chosen_epoch=summary["chosen_epoch"],
         collapsed=summary["collapsed"],
+        site=summary.get("site", ""),
     )
 
 

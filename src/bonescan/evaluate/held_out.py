@@ -112,8 +112,8 @@ def read_held_out(
 ) -> tuple[HeldOutStudy, ...]:
     """Read the patients that a run did not train on, as `bonescan read` would.
 
-    The run's test patients are of part ``test``; all others, also those whom the run did not know,
-    of part ``fit``.
+    The run's test patients are of part ``test``, with all others of a site that it leaves out; the
+    rest, also those whom the run did not know, of part ``fit``.
 
     Parameters
     ----------
@@ -145,6 +145,7 @@ def read_held_out(
     cases = [case for table in tables for case in table.cases if case.patient not in learned]
     if len({(case.patient, case.study) for case in cases}) < len(cases):
         raise BadInput(f"{tables[-1].path}: has studies of another cohort; name each cohort once")
+    tested |= {case.patient for case in cases if fold.site and case.site == fold.site}
     if all(case.patient in tested for case in cases):
         raise BadInput(
             f"{tables[0].path}: has no patient that the run neither trained nor tests on; name the "

@@ -50,7 +50,7 @@ def draw_results(experiment: Experiment, names: Sequence[str], runs: Path) -> by
     ----------
     experiment : Experiment
     names : sequence of str
-        Its runs that mark metastasis.
+        Its runs that mark metastasis; those that test other patients than the first are left out.
     runs : Path
         Folder of the run folders.
 
@@ -68,6 +68,7 @@ def draw_results(experiment: Experiment, names: Sequence[str], runs: Path) -> by
         for run in names
     }
     first = found[names[0]]
+    found = {run: own for run, own in found.items() if own.studies == first.studies}
     ranked = sorted(
         np.flatnonzero(first.metastasis.any(axis=(1, 2))),
         key=lambda case: _counts(first, int(case)).f1 or 0.0,

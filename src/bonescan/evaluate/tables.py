@@ -242,7 +242,7 @@ def fold_table(experiment: Experiment, folds: Folds) -> Table:
     rows = [
         (
             run,
-            fold.fold,
+            fold.label,
             len({case.patient for case in fold.test}),
             *percent(*ratios(fold.pixels)),
             fold.pixels.tp,
@@ -265,7 +265,7 @@ def fold_table(experiment: Experiment, folds: Folds) -> Table:
 def case_table(experiment: Experiment, folds: Folds) -> Table:
     """Every test case and every case without metastasis, of every finished fold."""
     rows = [
-        (run, fold.fold, part, *_case_row(case))
+        (run, fold.label, part, *_case_row(case))
         for run, scores in folds.items()
         for fold in scores
         for part, cases in (("test", fold.test), ("healthy", fold.healthy))
@@ -285,7 +285,7 @@ def _write_sheets(experiment: Experiment, folds: Folds, runs: Path, out: Path) -
         for fold in folds.get(run, ()):
             folder = RunFolder.of(runs, experiment, run, fold.fold)
             test = Predictions.load(folder.predictions).of_part("test")
-            title = f"{experiment.name}, {run}, fold {fold.fold}: test patients"
+            title = f"{experiment.name}, {run}, fold {fold.label}: test patients"
             write_sheet(test, title, out / f"{experiment.name}_{run}_fold{fold.fold}.png")
 
 
@@ -341,9 +341,9 @@ def _healthy_rows(scores: Sequence[FoldScores]) -> list[tuple[Cell, ...]]:
 def _compare(first: Sequence[FoldScores], second: Sequence[FoldScores]) -> tuple[Cell, ...] | None:
     a = {fold.fold: fold for fold in second}
     b = {fold.fold: fold for fold in first}
-    common = sorted(set(a) & set(b))
+    common = sorted(k for k in set(a) & set(b) if a[k].tested == b[k].tested)
     values = [(100 * (a[k].pixels.f1 or 0.0), 100 * (b[k].pixels.f1 or 0.0)) for k in common]
-    tested = mean_of(len({case.patient for case in b[k].test}) for k in common)
+    tested = mean_of(len(b[k].tested) for k in common)
     trained = mean_of(b[k].training_patients for k in common)
     if not tested or not trained:
         return None
@@ -367,7 +367,7 @@ def _warnings(experiment: Experiment, folds: Folds) -> list[str]:
         expected = experiment.folds
         if len(scores) < expected:
             lines.append(f"{run}: {len(scores)} of {expected} folds are finished.")
-        fallen = [str(fold.fold) for fold in scores if fold.collapsed]
+        fallen = [fold.label for fold in scores if fold.collapsed]
         if fallen:
             lines.append(f"{run}: collapsed to an empty prediction in fold {', '.join(fallen)}.")
     return [*lines, ""] if lines else []

@@ -4,7 +4,8 @@ One row a study. Columns: ``patient``, ``study``, ``cancer`` (breast or prostate
 (yes or no), ``files``, ``labels`` and ``site`` (both optional), and, where the views of a file are
 not told by the file, ``anterior`` and ``posterior`` (optional; a file, or ``file#frame``). Paths
 are relative to the table; ``files`` and ``labels`` are separated by semicolons. Other columns are
-left alone.
+left alone. A file ``truth/<study>.npz`` beside the table, as simulated cohorts have it, belongs to
+its study.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -54,7 +55,10 @@ class ViewPlace:
 
 @dataclass(frozen=True)
 class Case:
-    """One row: a study of a patient with its files and labels; ``row`` is its line in the table."""
+    """One row: a study of a patient with its files and labels.
+
+    ``row`` is its line in the table, ``truth`` the file of a simulated case that tells everything.
+    """
 
     patient: str
     study: str
@@ -65,6 +69,7 @@ class Case:
     site: str = ""
     views: tuple[ViewPlace, ...] = ()
     row: int = 0
+    truth: Path | None = None
 
     @property
     def set(self) -> SetName:
@@ -130,6 +135,33 @@ def read_cohort(path: Path) -> Cohort:
         else:
             usable.append(case)
     return Cohort(path, tuple(usable), tuple(problems))
+
+
+def read_cohorts(paths: Sequence[Path]) -> Cohort:
+    """Read the tables of several centres as one cohort.
+
+    Studies are named apart: where a name occurs again, ``-2``, ``-3`` and so on is added.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Each a ``cohort.csv``, or the folder that holds it; one at least.
+
+    Raises
+    ------
+    BadInput
+        As `read_cohort`, or if two tables name the same patient.
+    """
+    tables = [read_cohort(path) for path in paths]
+    for number, table in enumerate(tables):
+        for other in tables[:number]:
+            _check_patients(other, table)
+    taken: set[str] = set()
+    return Cohort(
+        tables[0].path,
+        tuple(_renamed(case, taken) for table in tables for case in table.cases),
+        tuple(problem for table in tables for problem in table.problems),
+    )
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -199,7 +231,12 @@ def _case(path: Path, line: int, row: Mapping[str, str]) -> Case:
         site=row.get("site", ""),
         views=tuple(_place(where, folder, view, row[view]) for view in VIEW_NAMES if row.get(view)),
         row=line,
+        truth=_truth(folder / "truth" / f"{row['study']}.npz"),
     )
+
+
+def _truth(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 def _choice(where: str, column: str, value: str, choices: Mapping[str, str]) -> str:
@@ -238,6 +275,27 @@ def _place(where: str, folder: Path, view: ViewName, value: str) -> ViewPlace:
 
 
 # --- the table as a whole -----------------------------------------------------------------------
+
+
+def _check_patients(one: Cohort, two: Cohort) -> None:
+    """Refuse a patient that two tables name: nobody can tell whether it is the same person."""
+    known = {case.patient for case in one.cases}
+    for case in two.cases:
+        if case.patient in known:
+            raise BadInput(
+                f"{two.path}: row {case.row}: patient {case.patient} is in {one.path}, too; give "
+                "each patient a name of their own, for instance with the site before it"
+            )
+
+
+def _renamed(case: Case, taken: set[str]) -> Case:
+    """Give a study whose name an earlier table has another one: ``-2``, ``-3`` and so on."""
+    name, number = case.study, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{case.study}-{number}"
+    taken.add(name.casefold())
+    return replace(case, study=name)
 
 
 def _check_studies(path: Path, cases: list[Case]) -> None:

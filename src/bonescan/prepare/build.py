@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -17,7 +17,7 @@ from bonescan.config import CanvasSettings, LabelNames, OtsuMask
 from bonescan.errors import BadInput, BonescanError, ProcessEnded
 from bonescan.files import remove_leftovers
 from bonescan.ingest.cases import CaseMasks, load_case, pixels_digest, read_masks
-from bonescan.ingest.cohort import Case, read_cohort
+from bonescan.ingest.cohort import Case, read_cohorts
 from bonescan.masks import label_map
 from bonescan.prepare.data import (
     SCHEMA,
@@ -52,14 +52,13 @@ class _Job:
 
     case: Case
     out: Path
-    truth: Path
     canvas: CanvasSettings
     labels: LabelNames
     mask: OtsuMask
 
 
 def prepare_cohort(
-    cohort: Path,
+    cohort: Path | Sequence[Path],
     out: Path,
     canvas: CanvasSettings,
     *,
@@ -72,10 +71,10 @@ def prepare_cohort(
 
     Parameters
     ----------
-    cohort : Path
-        ``cohort.csv`` or its folder. Where the folder has ``truth/<study>.npz``, as simulated
-        cohorts do, its (2, H, W) uint8 pictures (anterior, posterior) come along as layers
-        ``truth_<name>``.
+    cohort : Path or sequence of Path
+        ``cohort.csv`` or its folder; those of several centres make one cohort. Where the folder has
+        ``truth/<study>.npz``, as simulated cohorts do, its (2, H, W) uint8 pictures (anterior,
+        posterior) come along as layers ``truth_<name>``.
     out : Path
         Folder to write: ``data.json``, ``cases/<study>.npz`` and ``sheets/`` to look at. Cases
         that are there already, made from the same files by the same settings, are kept.
@@ -100,11 +99,10 @@ def prepare_cohort(
     BadInput
         If the table itself is wrong, or nothing can be written.
     """
-    table = read_cohort(cohort)
+    table = read_cohorts([cohort] if isinstance(cohort, Path) else cohort)
     mask = mask or OtsuMask()
-    truth = table.path.parent / "truth"
     names = labels or LabelNames()
-    jobs = [_Job(case, out, truth, canvas, names, mask) for case in table.cases]
+    jobs = [_Job(case, out, canvas, names, mask) for case in table.cases]
     report = progress or _silent
     report(0, len(jobs))
     outcomes: dict[str, CaseRecord | str] = {}
@@ -152,7 +150,7 @@ def _inputs_digest(job: _Job) -> str:
     parts = [__version__, str(SCHEMA), job.canvas.model_dump_json(), job.labels.model_dump_json()]
     parts += [job.mask.model_dump_json(), repr(job.case)]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for path in (*job.case.paths, job.truth / f"{job.case.study}.npz"):
+    for path in (*job.case.paths, *([job.case.truth] if job.case.truth else ())):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             digest.update(str(file).encode())
             digest.update(_content(file))
@@ -207,8 +205,8 @@ def _layers(
     layers: dict[str, NDArray[np.uint8]] = {}
     if any(mask.any() for mask in masks.benign.values()):
         layers["benign"] = place_mask(canvas, masks.benign).astype(np.uint8)
-    path = job.truth / f"{job.case.study}.npz"
-    if not path.is_file():
+    path = job.case.truth
+    if path is None:
         return layers
     for name, pictures in _truth(path).items():
         views = dict(zip(VIEW_NAMES, pictures, strict=True))

@@ -55,7 +55,8 @@ class Parts:
     """The cases of one fold.
 
     ``healthy`` are the cases without metastasis that this fold does not train on: they take part
-    in nothing but the count of false positives.
+    in nothing but the count of false positives. Where the fold leaves a site out, they are of that
+    site.
     """
 
     train: tuple[PreparedCase, ...]
@@ -79,7 +80,7 @@ def part_cases(cases: Sequence[PreparedCase], fold: Fold, data: Data) -> Parts:
             train.append(case)
         elif case.set in data.positives and part in held_out:
             held_out[part].append(case)
-        elif case.set in HEALTHY_SETS:
+        elif case.set in HEALTHY_SETS and (not fold.site or case.site == fold.site):
             healthy.append(case)
     return Parts(
         tuple(train), tuple(held_out["validation"]), tuple(held_out["test"]), tuple(healthy)

@@ -17,6 +17,9 @@ from bonescan.errors import BadInput
 class Fold:
     """Patients of one fold's three parts; ``train_negatives`` are those that only ever train.
 
+    ``site`` is the one that is left out for the test, where the split is by sites; all other
+    patients of that site are in no part.
+
     Raises
     ------
     BadInput
@@ -28,6 +31,7 @@ class Fold:
     validation: tuple[str, ...]
     test: tuple[str, ...]
     train_negatives: tuple[str, ...] = ()
+    site: str = ""
 
     def __post_init__(self) -> None:
         parts = (self.train, self.validation, self.test, self.train_negatives)
@@ -111,4 +115,5 @@ def _fold_from(item: dict[str, Any]) -> Fold:
         validation=tuple(item["validation"]),
         test=tuple(item["test"]),
         train_negatives=tuple(item["train_negatives"]),
+        site=str(item.get("site", "")),
     )

@@ -72,15 +72,20 @@ def fingerprints(needs: Mapping[Role, RunFolder]) -> dict[str, str]:
 
 
 def held_out_parts(
-    parts: Parts, needs: Mapping[Role, RunFolder], data: PreparedData, fold: int
+    parts: Parts, needs: Mapping[Role, RunFolder], data: PreparedData, fold: Fold
 ) -> Parts:
-    """Check what is needed, and drop from the healthy cases those that it has learned from."""
-    held_out = {case.patient for case in (*parts.validation, *parts.test)}
+    """Check what is needed, and drop from the healthy cases those that it has learned from.
+
+    Where the fold leaves a site out, nothing that is needed may have learned from that site.
+    """
+    left_out = {case.patient for case in data.cases if fold.site and case.site == fold.site}
+    held_out = {case.patient for case in (*parts.validation, *parts.test)} | left_out
     seen: frozenset[str] = frozenset()
     for role, folder in needs.items():
-        learned = learned_from(needed_fold(folder, fold, data.digest))
+        learned = learned_from(needed_fold(folder, fold.number, data.digest))
         # A baseline shares the fold's own parts, so it was chosen on the same validation patients.
-        tested = {case.patient for case in parts.test} if role == "baseline" else held_out
+        tested = {case.patient for case in parts.test} | left_out
+        tested = tested if role == "baseline" else held_out
         check_unseen(folder, learned, tested)
         seen |= learned
     return replace(parts, healthy=tuple(case for case in parts.healthy if case.patient not in seen))

@@ -27,7 +27,7 @@ from bonescan.train.dataset import (
     plain_example,
 )
 from bonescan.train.folder import RunFolder, locked, write_text
-from bonescan.train.folds import Fold, folds_to_json, make_folds
+from bonescan.train.folds import Fold, folds_to_json, make_folds, read_folds
 from bonescan.train.loop import fit, marked
 from bonescan.train.needs import (
     examples_of,
@@ -36,6 +36,7 @@ from bonescan.train.needs import (
     transferred_weights,
 )
 from bonescan.train.predictions import STEPS, Predictions
+from bonescan.train.sites import make_site_folds, sites_of
 from bonescan.train.watch import Silent, Watcher
 
 #: Layer of a prepared case that holds the true regions, as numbers of `BONES`.
@@ -83,7 +84,7 @@ def train_fold(
         folds = folds_of(settings, data)
         sources = dict(needs or {})
         parts = held_out_parts(
-            part_cases(data.cases, folds[fold], settings.data), sources, data, fold
+            part_cases(data.cases, folds[fold], settings.data), sources, data, folds[fold]
         )
         fabric = Fabric(accelerator=accelerator, devices=1, precision=settings.training.precision)
         _open_folder(folder, settings, folds, data, fabric, fingerprints(sources))
@@ -101,7 +102,7 @@ def train_fold(
         network, epoch = chosen_network(folder, settings)
         fabric.to_device(network)
         predict_parts(network, parts, settings, fabric).save(folder.predictions)
-        write_text(folder.done, _summary(folder, parts, fold, epoch, time.time() - began))
+        write_text(folder.done, _summary(folder, parts, folds[fold], epoch, time.time() - began))
 
 
 def check_canvas(settings: Settings, data: PreparedData) -> None:
@@ -114,14 +115,22 @@ def check_canvas(settings: Settings, data: PreparedData) -> None:
 
 
 def folds_of(settings: Settings, data: PreparedData) -> tuple[Fold, ...]:
-    """Return the folds of a cohort."""
+    """Return the folds of a cohort.
+
+    Raises
+    ------
+    BadInput
+        If the cohort cannot be cut as ``training.split`` asks.
+    """
     sets, training = settings.data, settings.training
-    return make_folds(
-        (case.patient for case in data.cases if case.set in sets.positives),
-        (case.patient for case in data.cases if case.set in sets.train_negatives),
-        folds=training.folds,
-        seed=training.seed,
-    )
+    positives = {case.patient for case in data.cases if case.set in sets.positives}
+    negatives = {case.patient for case in data.cases if case.set in sets.train_negatives}
+    if training.split == "sites":
+        sites = sites_of((case.study, case.patient, case.site) for case in data.cases)
+        return make_site_folds(
+            sites, positives, negatives, folds=training.folds, seed=training.seed
+        )
+    return make_folds(positives, negatives, folds=training.folds, seed=training.seed)
 
 
 def predict_parts(
@@ -178,7 +187,7 @@ def _open_folder(
         starts = folder.read_starts()
         same = (
             folder.read_settings() == settings
-            and folder.folds.read_text(encoding="utf-8") == folds_to_json(folds)
+            and read_folds(folder.folds) == folds
             and starts[-1]["data"] == data.digest
             and starts[-1].get("needs", {}) == needed
         )
@@ -219,7 +228,7 @@ def _describe(cases: Sequence[PreparedCase]) -> str:
     return f"cohort of {patients} patients, site {', '.join(sites)}"
 
 
-def _summary(folder: RunFolder, parts: Parts, fold: int, epoch: int, seconds: float) -> str:
+def _summary(folder: RunFolder, parts: Parts, fold: Fold, epoch: int, seconds: float) -> str:
     records = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
     validated = [record for record in records if "f1" in record]
     chosen = next((r for r in validated if r["epoch"] == epoch), validated[-1])
@@ -228,7 +237,8 @@ def _summary(folder: RunFolder, parts: Parts, fold: int, epoch: int, seconds: fl
     summary = {
         "experiment": folder.path.parent.parent.name,
         "run": folder.path.parent.name.rpartition("-")[0],
-        "fold": fold,
+        "fold": fold.number,
+        "site": fold.site,
         "epochs": len(records),
         "chosen_epoch": epoch,
         "validation_f1": chosen["f1"],
