@@ -97,6 +97,16 @@ def test_scales_fit_every_table_of_the_paper_and_leave_what_is_compared(path: Pa
             assert settings.init == own.init
 
 
+def test_networks_at_the_small_scale_stand_beside_the_matrix() -> None:
+    scale = FOLDER / "scale" / "small.toml"
+    arm = load_experiment(FOLDER / "table4.toml", settings=scale).runs["focal_tversky"]
+    small = load_experiment(FOLDER / "table8_small.toml").runs
+    assert small["double_unet"] == arm
+    assert set(small) == set(load_experiment(FOLDER / "table8.toml").runs)
+    for settings in small.values():
+        assert settings.model_copy(update={"model": arm.model}) == arm
+
+
 CHAIN = """
 [base]
 training = { folds = 3 }
