@@ -355,7 +355,10 @@ def prepare(
     out: Annotated[Path, typer.Option(help="Folder for canvases, labels and picture sheets.")],
     experiment: Annotated[
         Path | None,
-        typer.Option(help="Experiment file whose canvas is used; the paper's canvas without it."),
+        typer.Option(
+            help="Experiment file whose canvas is used; the paper's canvas without it. Where its "
+            "runs have several, each gets a folder in OUT."
+        ),
     ] = None,
     settings: Scale = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
@@ -365,25 +368,30 @@ def prepare(
     from bonescan.config import Settings
     from bonescan.errors import BadSettings
     from bonescan.experiment import load_experiment
-    from bonescan.prepare import prepare_cohort
+    from bonescan.prepare import folders_of, prepare_cohort
 
     _check_folder(out)
-    chosen = Settings()
+    runs = {"": Settings()}
     if experiment is not None:
-        chosen = next(iter(load_experiment(experiment, overrides, settings).runs.values()))
+        runs = load_experiment(experiment, overrides, settings).runs
     elif settings is not None or overrides:
         raise BadSettings("--settings and --set: go with an experiment; add --experiment")
-    with progress("preparing") as report:
-        failures = prepare_cohort(
-            cohorts,
-            out,
-            chosen.canvas,
-            labels=chosen.labels,
-            workers=workers,
-            progress=report,
-        )
-    complain(failures)
-    print(f"look at {out / 'sheets'} before you train on {out}")
+    failures: dict[str, None] = {}  # what fails on one canvas mostly fails on all, and is said once
+    folders = folders_of(out, runs)
+    for folder, chosen in folders.items():
+        with progress(f"preparing {folder.name}" if len(folders) > 1 else "preparing") as report:
+            failed = prepare_cohort(
+                cohorts,
+                folder,
+                chosen.canvas,
+                labels=chosen.labels,
+                workers=workers,
+                progress=report,
+            )
+        failures |= dict.fromkeys(failed)
+    complain(list(failures))
+    for folder in folders:
+        print(f"look at {folder / 'sheets'} before you train on {out}")
     raise typer.Exit(1 if failures else 0)
 
 

@@ -222,13 +222,20 @@ class Canvas:
         The canvas is block-averaged by this factor; H and W are after reduction.
     flags : tuple of Flag
         For instance a body cut at the feet.
+    suppressed : mapping from view name to (h, w) uint8
+        In the geometry of `View.counts`: 0 as it was, else 1 + the index in `SUPPRESSED`. Only
+        views where something was suppressed.
     """
 
     grey: NDArray[np.float32]
     placements: tuple[Placement, ...]
     reduce: int = 1
     flags: tuple[Flag, ...] = ()
+    suppressed: Mapping[ViewName, NDArray[np.uint8]] = field(default_factory=dict)
 
+
+#: What may be taken out of the counts before a network sees them; masks hold 1 + the index here.
+SUPPRESSED = ("bladder", "injection site")
 
 #: The field's 12 skeletal regions; a region map holds 1 + the index here.
 REGIONS = (
@@ -327,6 +334,9 @@ class ViewReading:
         Columns [first, end) that lay on the canvas; None where the whole view did.
     marked_by : {"model", "reader"}
         Who outlined the lesions; the probability and the regions are the model's in both cases.
+    suppressed : (H, W) uint8 or None
+        0 as it was, else 1 + the index in `SUPPRESSED`: what the model did not see, because its
+        canvas takes it out; None where nothing was taken out.
     """
 
     view: ViewName
@@ -336,6 +346,7 @@ class ViewReading:
     regions: NDArray[np.uint8] | None = None
     read_columns: tuple[int, int] | None = None
     marked_by: MarkedBy = "model"
+    suppressed: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bonescan.config import LabelNames, PaperCanvas, ResampledCanvas
+from bonescan.config import (
+    Denoise,
+    LabelNames,
+    PaperCanvas,
+    ResampledCanvas,
+    Settings,
+    Suppress,
+)
 from bonescan.errors import BadInput
 from bonescan.ingest.labelme import write_labelme
-from bonescan.prepare import PreparedData, prepare_cohort
+from bonescan.prepare import PreparedData, folders_of, prepare_cohort
 from bonescan.preprocess import kept, restore
 from bonescan.scan import Scan
 
@@ -285,3 +292,43 @@ def test_wrong_table_stops_before_anything_is_written(
     with pytest.raises(BadInput, match="column cancer is missing"):
         prepare_cohort(cohort, out, PaperCanvas())
     assert not out.exists()
+
+
+def test_each_canvas_of_an_experiment_has_a_folder(make_cohort: MakeCohort, tmp_path: Path) -> None:
+    plain, smooth = PaperCanvas(reduce=4), PaperCanvas(reduce=4, denoise=Denoise())
+    runs = {"a": plain, "b": smooth, "c": plain}
+    out = tmp_path / "data"
+    folders = folders_of(out, {name: Settings(canvas=canvas) for name, canvas in runs.items()})
+    assert list(folders) == [out / "a", out / "b"]
+    assert folders_of(out, {"a": Settings()}) == {out: Settings()}
+    cohort = make_cohort(1)
+    for folder, settings in folders.items():
+        assert prepare_cohort(cohort, folder, settings.canvas) == []
+    for canvas in (plain, smooth):
+        assert PreparedData.on(out, canvas).canvas == canvas
+    with pytest.raises(BadInput, match="holds no data on the canvas"):
+        PreparedData.on(out, PaperCanvas())
+    with pytest.raises(BadInput, match=r"data\.json: not found"):
+        PreparedData.on(tmp_path / "nothing", plain)
+    # A cohort on one canvas is opened whatever it is; what trains on it checks it.
+    assert PreparedData.on(out / "a", smooth).canvas == plain
+
+
+def test_marks_on_what_was_taken_out_are_said_and_stay(
+    make_cohort: MakeCohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = {"anterior": np.zeros((1024, 256), np.uint8)}
+    hidden["anterior"][296:304, 140:170] = 1
+    monkeypatch.setattr(
+        "bonescan.preprocess.filters.suppressed", lambda scan, _: (scan, hidden, ())
+    )
+    out = tmp_path / "data"
+    assert prepare_cohort(make_cohort(2), out, PaperCanvas(suppress=Suppress())) == []
+    marked, healthy = PreparedData.load(out).cases
+    assert [f.message for f in marked.flags if f.code == "label-suppressed"] == [
+        "1 of 1 marks in the anterior view lie, at least in part, where the counts were replaced; "
+        "the marks stay"
+    ]
+    assert not [f for f in healthy.flags if f.code == "label-suppressed"]
+    assert marked.metastasis.sum() == 2 * 49
+    assert (marked.layer("suppressed") == 1).sum() == 240

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bonescan.config import PaperCanvas, Suppress
 from bonescan.errors import BonescanError
 from bonescan.package import Package
 from bonescan.predict import Engine
@@ -196,3 +197,46 @@ def test_the_record_is_documented() -> None:
     keys = set(re.findall(r'^\s+"(\w+)":', source, re.MULTILINE))
     assert len(keys) > 20
     assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_what_the_model_did_not_see_is_in_every_output(
+    bright_package: Package,
+    plain_scan: Scan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By way of the package's own canvas, so that reading does what training did."""
+    hidden = {"anterior": np.zeros((1024, 256), np.uint8)}
+    hidden["anterior"][296:311, 140:170] = 2
+    said = Flag("counts-suppressed", "Taken out for the test.")
+
+    def blank(scan: Scan, _: Suppress) -> tuple[Scan, dict[str, np.ndarray], tuple[Flag, ...]]:
+        view = scan.views[0]
+        counts = np.where(hidden["anterior"] > 0, 4, view.counts).astype(np.float32)
+        return replace(scan, anterior=replace(view, counts=counts)), hidden, (said,)
+
+    monkeypatch.setattr("bonescan.preprocess.filters.suppressed", blank)
+    card = bright_package.card.model_copy(update={"canvas": PaperCanvas(suppress=Suppress())})
+    reading = read_scan(plain_scan, Engine(replace(bright_package, card=card), threads=1))
+    assert [lesion.view for lesion in reading.lesions] == ["posterior"]
+    folder = tmp_path / "plain"
+    written = write_outputs(plain_scan, reading, folder)
+    assert {path.name for path in written} == {*NAMES, "anterior_suppressed.png"}
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(folder / "anterior_suppressed.png")), hidden["anterior"]
+    )
+    result = json.loads((folder / "result.json").read_text())
+    assert result["views"]["anterior"]["suppressed"] == "anterior_suppressed.png"
+    assert result["views"]["anterior"]["suppressed_pixels"] == 450
+    assert result["views"]["posterior"]["suppressed"] is None
+    assert {"counts-suppressed"} < {flag["code"] for flag in result["flags"]}
+    # The hot spot's own counts stay in what is kept of the source.
+    stored = np.asarray(Image.open(folder / "anterior_counts.png"))
+    assert stored[303, 153] == plain_scan.views[0].counts[303, 153]
+    page = (folder / "report.html").read_text()
+    assert page.count("taken out, not read") == 1
+    assert 'class="limit" fill="none" points=' in page
+
+    without = read_scan(plain_scan, Engine(bright_package, threads=1))
+    write_outputs(plain_scan, without, folder)
+    assert not (folder / "anterior_suppressed.png").exists()

@@ -14,6 +14,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from bonescan.config.base import Frozen as Frozen
+from bonescan.config.filters import Denoise as Denoise
+from bonescan.config.filters import Filtered
+from bonescan.config.filters import Suppress as Suppress
 from bonescan.config.learning import Adam as Adam
 from bonescan.config.learning import OptimiserSettings as OptimiserSettings
 from bonescan.config.networks import DoubleUNetSettings as DoubleUNetSettings
@@ -42,7 +45,7 @@ class BodyBrightness(Frozen):
     level: float = Field(default=8.0, gt=0)
 
 
-class PaperCanvas(Frozen):
+class PaperCanvas(Filtered):
     """The paper's canvas, pixel for pixel: no scaling (section 3.3)."""
 
     kind: Literal["paper"] = "paper"
@@ -54,7 +57,7 @@ class PaperCanvas(Frozen):
     """Block-average the finished canvas by this factor (small experiments)."""
 
 
-class ResampledCanvas(Frozen):
+class ResampledCanvas(Filtered):
     """The paper's canvas after bringing each view to a common pixel size.
 
     A view without a spacing is scaled so that its frame is ``view_columns`` wide.

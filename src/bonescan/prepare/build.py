@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bonescan import __version__
-from bonescan.config import CanvasSettings, LabelNames, OtsuMask
+from bonescan.config import CanvasSettings, LabelNames, OtsuMask, Settings
 from bonescan.errors import BadInput, BonescanError, ProcessEnded
 from bonescan.files import remove_leftovers
 from bonescan.ingest.cases import CaseMasks, load_case, pixels_digest, read_masks
@@ -120,6 +120,25 @@ def prepare_cohort(
     return failures
 
 
+def folders_of(out: Path, runs: Mapping[str, Settings]) -> dict[Path, Settings]:
+    """Tell where the data of an experiment's runs goes, and by whose settings it is prepared.
+
+    Parameters
+    ----------
+    out : Path
+        Takes the data itself where all runs share a canvas.
+    runs : mapping of str to Settings
+        By name. Where they have several canvases, each goes into a folder of ``out`` with the name
+        of the first run that has it; `PreparedData.on` finds it there.
+    """
+    first: dict[CanvasSettings, str] = {}
+    for name, settings in runs.items():
+        first.setdefault(settings.canvas, name)
+    if len(first) == 1:
+        return {out: next(iter(runs.values()))}
+    return {out / name: runs[name] for name in first.values()}
+
+
 def _silent(done: int, total: int) -> None:
     """Report to nobody."""
 
@@ -201,8 +220,13 @@ def _prepare(job: _Job, digest: str) -> CaseRecord:
 def _layers(
     job: _Job, scan: Scan, canvas: Canvas, masks: CaseMasks
 ) -> dict[str, NDArray[np.uint8]]:
-    """Return further label pictures: benign marks, and the truth of a simulated case."""
+    """Return further label pictures.
+
+    They are what the canvas' filters took out, benign marks, and the truth of a simulated case.
+    """
     layers: dict[str, NDArray[np.uint8]] = {}
+    if canvas.suppressed:
+        layers["suppressed"] = place_labels(canvas, canvas.suppressed)
     if any(mask.any() for mask in masks.benign.values()):
         layers["benign"] = place_mask(canvas, masks.benign).astype(np.uint8)
     path = job.case.truth
@@ -266,6 +290,13 @@ def _lost_marks(canvas: Canvas, masks: CaseMasks, placed: NDArray[np.bool_]) -> 
             if lost.any():
                 message = f"{lost.sum()} of {count} marks in the {name} view {why} and are lost"
                 flags.append(Flag("label-lost", message))
+        hidden = np.isin(numbers, patches[canvas.suppressed.get(name, np.zeros_like(mask)) > 0])
+        if hidden.any():
+            message = (
+                f"{hidden.sum()} of {count} marks in the {name} view lie, at least in part, where "
+                "the counts were replaced; the marks stay"
+            )
+            flags.append(Flag("label-suppressed", message))
     return flags
 
 

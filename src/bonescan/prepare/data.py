@@ -193,6 +193,31 @@ class PreparedData:
                 raise BadInput(f"{case.path}: missing; run `bonescan prepare` again")
         return cls(folder, index.canvas, cases)
 
+    @classmethod
+    def on(cls, folder: Path, canvas: CanvasSettings) -> PreparedData:
+        """Open a cohort on one of the canvases that it was prepared on.
+
+        Where an experiment has runs on several, each has a folder of its own inside of ``folder``.
+
+        Raises
+        ------
+        BadInput
+            As `load`, or if none of these folders is on that canvas. A cohort on a single canvas
+            is opened whatever that is.
+        """
+        inside = sorted(path.parent for path in folder.glob("*/data.json"))
+        if not inside:
+            return cls.load(folder)
+        here = [folder] if (folder / "data.json").exists() else []
+        for path in (*here, *inside):
+            data = cls.load(path)
+            if data.canvas == canvas:
+                return data
+        raise BadInput(
+            f"{folder}: holds no data on the canvas that the settings ask for; prepare it again "
+            "with --experiment"
+        )
+
     def case(self, study: str) -> PreparedCase:
         """Return the case of a study; KeyError where there is none."""
         for item in self.cases:

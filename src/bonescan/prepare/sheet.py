@@ -25,6 +25,7 @@ BLACK_AT = 95.0
 CAPTION, FOOT = 34, 18
 TINT, TINT_SHARE = np.array([90.0, 150.0, 255.0]), 0.16
 OUTLINE = np.array([230, 0, 0], np.uint8)
+TAKEN_OUT = np.array([20, 90, 200], np.uint8)
 INK, WARNING, FAINT = (0, 0, 0), (190, 0, 0), (110, 110, 110)
 
 
@@ -32,7 +33,7 @@ def write_sheets(data: PreparedData, mask: OtsuMask) -> None:
     """Write ``sheets/sheet-001.png`` and so on, six cases each; older sheets are replaced.
 
     Both views are shown in inverse grey, the non-metastatic body tinted blue, metastases outlined
-    red, with the case's name, set, and flags.
+    red, what the canvas' filters took out in blue, with the case's name, set, and flags.
 
     Parameters
     ----------
@@ -90,13 +91,19 @@ def _tile(case: PreparedCase, mask: OtsuMask) -> NDArray[np.uint8]:
 
 
 def draw_case(case: PreparedCase, mask: OtsuMask) -> NDArray[np.uint8]:
-    """Return a case's canvas as (H, W, 3) uint8: inverse grey, body tinted, metastases outlined."""
+    """Return a case's canvas as (H, W, 3) uint8: inverse grey, body tinted, metastases outlined.
+
+    What the canvas' filters took out is outlined in blue.
+    """
     grey, metastasis = case.grey, case.metastasis
     labels = label_map(grey, metastasis, mask, reduce=case.record.reduce)
     picture = np.repeat(255 * (1 - np.minimum(grey / BLACK_AT, 1))[:, :, None], 3, axis=2)
     body = labels.classes == NON_METASTATIC
     picture[body] = (1 - TINT_SHARE) * picture[body] + TINT_SHARE * TINT
     drawn = picture.astype(np.uint8)
+    if "suppressed" in case.record.layers:
+        taken_out = case.layer("suppressed") > 0
+        drawn[ndimage.binary_dilation(taken_out) & ~taken_out] = TAKEN_OUT
     drawn[ndimage.binary_dilation(metastasis) & ~metastasis] = OUTLINE
     return drawn
 

@@ -1,5 +1,6 @@
 """From a scan to the network's canvas: both views side by side (section 3.3).
 
+What the settings take out of the counts (`filters`) is taken out first.
 The 950 rows around the body are cut out of each view, the same rows of both so that they stay
 level. What lies in this window above and below the body is air; keeping it means that a body
 range that is a few rows off blanks nothing. Then comes the brightness gain, the rows below the
@@ -18,6 +19,7 @@ from bonescan.config import PaperCanvas, ResampledCanvas
 from bonescan.errors import BadInput, BadSettings
 from bonescan.preprocess.body import Extent, body_columns, body_rows
 from bonescan.preprocess.brightness import WHITE, brightness_gain
+from bonescan.preprocess.filters import filtered
 from bonescan.preprocess.mapping import block_mean, resize
 from bonescan.scan import VIEW_NAMES, Canvas, Flag, Placement, Scan, View
 
@@ -47,7 +49,7 @@ def prepare_canvas(scan: Scan, settings: AnyCanvas) -> Canvas:
         With at least one view; counts are finite and 0 or more.
     settings : PaperCanvas or ResampledCanvas
         ``paper`` moves pixels and never interpolates; ``resampled`` first brings each view to a
-        common pixel size and keeps the sum of its counts.
+        common pixel size and keeps the sum of its counts. Its filters come before either.
 
     Returns
     -------
@@ -64,19 +66,24 @@ def prepare_canvas(scan: Scan, settings: AnyCanvas) -> Canvas:
     if not scan.views:
         raise BadInput(f"{scan.study}: no view to read; send an anterior or a posterior view")
     _check_reduction(settings)
+    scan, suppressed, doubts = filtered(scan, settings)
     scaled = [_scaled(view, settings) for view in scan.views]
     ranges, flags = _row_ranges(scaled)
-    flags += [flag for item in scaled for flag in item.flags]
+    flags += [*doubts, *(flag for item in scaled for flag in item.flags)]
     grey = np.zeros((settings.kept_rows, 2 * settings.view_columns), np.float32)
     placements = []
     for item, rows in zip(scaled, ranges, strict=True):
-        part, placement, doubts = _place(item, rows, settings)
+        part, placement, own = _place(item, rows, settings)
         left = VIEW_NAMES.index(item.view.name) * settings.view_columns
         grey[:, left : left + settings.view_columns] = part
         placements.append(placement)
-        flags += doubts
+        flags += own
     return Canvas(
-        block_mean(grey, settings.reduce), tuple(placements), settings.reduce, tuple(flags)
+        block_mean(grey, settings.reduce),
+        tuple(placements),
+        settings.reduce,
+        tuple(flags),
+        suppressed,
     )
 
 

@@ -154,6 +154,7 @@ def assemble_reading(
             read_rows(canvas, view),
             read_columns=_read_columns(canvas, view),
             marked_by="reader" if view.name in marks.labels else "model",
+            suppressed=canvas.suppressed.get(view.name),
         )
         for view in scan.views
     )

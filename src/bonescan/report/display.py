@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bonescan.quantify.lesions import trace_outline
 from bonescan.quantify.position import Body, outline_body
 from bonescan.report import texts
-from bonescan.scan import Lesion, Reading, Scan, View, ViewName
+from bonescan.scan import Lesion, Reading, Scan, View, ViewName, ViewReading
 
 #: Counts at or above this percentile of the body are black, so that neither a full bladder nor an
 #: injection site, which fill less than a hundredth of it, pales the skeleton.
@@ -57,6 +58,9 @@ class Panel:
     tags : tuple of NumberTag
     read_rows : (int, int) or None
         Rows [first, end) of the view that were read; None for all.
+    unseen : tuple of (n, 2) float64
+        Closed outlines, row and column in the cut-out, of what was taken out of the counts before
+        the model saw them.
     """
 
     view: View
@@ -67,6 +71,7 @@ class Panel:
     lesions: tuple[Lesion, ...]
     tags: tuple[NumberTag, ...]
     read_rows: tuple[int, int] | None = None
+    unseen: tuple[NDArray[np.float64], ...] = ()
 
     @property
     def read_to(self) -> int | None:
@@ -139,9 +144,9 @@ def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
     windows = [_Window.around(view, marks[view.name]) for view in scan.views]
     if len({view.counts.shape for view in scan.views}) == 1:
         windows = _equal(windows, scan.views[0].counts.shape[1])
-    rows = {view.view: view.read_rows for view in reading.views}
+    seen = {view.view: view for view in reading.views}
     return tuple(
-        _panel(view, window, marks[view.name], rows[view.name])
+        _panel(view, window, marks[view.name], seen[view.name])
         for view, window in zip(scan.views, windows, strict=True)
     )
 
@@ -277,7 +282,7 @@ def _panel(
     view: View,
     window: _Window,
     lesions: tuple[Lesion, ...],
-    read_rows: tuple[int, int] | None,
+    seen: ViewReading,
 ) -> Panel:
     part = view.counts[window.top : window.bottom, window.left : window.right]
     grey = inverse_grey(part, window.black)
@@ -290,5 +295,13 @@ def _panel(
         black=window.black,
         lesions=lesions,
         tags=place_tags(lesions, window.top, window.left, shape),
-        read_rows=read_rows,
+        read_rows=seen.read_rows,
+        unseen=_unseen(seen, window),
     )
+
+
+def _unseen(seen: ViewReading, window: _Window) -> tuple[NDArray[np.float64], ...]:
+    if seen.suppressed is None:
+        return ()
+    part = seen.suppressed[window.top : window.bottom, window.left : window.right]
+    return tuple(np.array(line) for line in trace_outline(part > 0))

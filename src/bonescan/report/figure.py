@@ -99,6 +99,7 @@ def _draw_panel(
     draw.text((spot.x, spot.y - 10), sides[0], INK, _font(22), anchor="ls")
     draw.text((right, spot.y - 10), sides[1], INK, _font(22), anchor="rs")
     _draw_read_limit(draw, panel, spot)
+    _draw_unseen(draw, panel, spot)
     if truth is not None:
         for line in trace_outline(truth, -panel.top, -panel.left):
             draw.line([_at(spot, *point) for point in line], TRUTH, SCALE + 2, joint="curve")
@@ -130,6 +131,14 @@ def _draw_read_limit(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> No
         draw.line([_at(spot, panel.read_to, end) for end in ends], LIMIT, 2)
     below = _at(spot, panel.read_to + 2, right)
     draw.text(below, texts.NOT_READ, LIMIT, _font(15), anchor="ra")
+
+
+def _draw_unseen(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
+    for line in panel.unseen:
+        points = [_at(spot, row, column) for row, column in line]
+        draw.line(points, LIMIT, 2)
+        below = _at(spot, float(line[:, 0].max()) + 1, float(line[:, 1].mean()))
+        draw.text(below, texts.NOT_SEEN, LIMIT, _font(15), anchor="ma")
 
 
 def _draw_scale_bar(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
 from bonescan.report.display import Panel, lesion_marks
@@ -14,6 +17,14 @@ from bonescan.scan import Reading, Scan
 #: Room for numbers left and right of a view, and for L, R, ANT and a scale bar above and below.
 MARGINS = Margins(side=24, head=22, foot=22)
 SCALE_BAR_MM = 100.0
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """The outline of what the model did not see, as SVG points, and where that is said."""
+
+    points: str
+    text: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class Picture:
     rows: int
     bar: float | None
     read_to: int | None
+    unseen: tuple[Unseen, ...]
     marks: tuple[SvgMark, ...]
     plain_text: str
     marked_text: str
@@ -61,6 +73,12 @@ def render_report(sheet: Sheet, scan: Scan, reading: Reading) -> str:
     )
 
 
+def _unseen(line: NDArray[np.float64]) -> Unseen:
+    rows, columns = line[:, 0] + MARGINS.head, line[:, 1] + MARGINS.side
+    points = " ".join(f"{x:g},{y:g}" for x, y in zip(columns, rows, strict=True))
+    return Unseen(points, (float(columns.mean()), float(rows.max()) + 12))
+
+
 def _picture(panel: Panel, reading: Reading) -> Picture:
     rows, columns = panel.shape
     spacing = panel.view.pixel_spacing_mm
@@ -76,6 +94,7 @@ def _picture(panel: Panel, reading: Reading) -> Picture:
         rows=rows,
         bar=None if spacing is None else round(SCALE_BAR_MM / spacing[1], 1),
         read_to=None if panel.read_to is None else MARGINS.head + panel.read_to,
+        unseen=tuple(_unseen(line) for line in panel.unseen),
         marks=svg_marks(lesion_marks(panel), panel, MARGINS),
         plain_text=texts.picture_text(reading, panel.name, marked=False),
         marked_text=texts.picture_text(reading, panel.name, marked=True),

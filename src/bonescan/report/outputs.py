@@ -90,7 +90,7 @@ def _contents(
 ) -> dict[str, bytes]:
     """Return the files by name, ``result.json`` last."""
     panels = lay_out(scan, reading)
-    files = {**_masks(scan, reading), **_counts(scan)}
+    files = {**_masks(scan, reading), **_counts(scan), **_suppressed(scan, reading)}
     overlay = draw_overlay(panels, scan.study)
     files[OVERLAY] = _png(overlay, compress_level=3)
     files[TABLE] = _bytes(lesion_table(reading))
@@ -130,7 +130,8 @@ def _write_all(files: dict[str, bytes], folder: Path) -> None:
 
 def _replace(aside: Path, folder: Path, files: dict[str, bytes]) -> None:
     (folder / RESULT).unlink(missing_ok=True)
-    view_files = (name(view) for view in VIEW_NAMES for name in (mask_name, counts_name))
+    names = (mask_name, counts_name, suppressed_name)
+    view_files = (name(view) for view in VIEW_NAMES for name in names)
     for name in (*view_files, REGIONS_TABLE, *OBJECTS):
         if name not in files:
             (folder / name).unlink(missing_ok=True)
@@ -161,6 +162,23 @@ def _masks(scan: Scan, reading: Reading) -> dict[str, bytes]:
             said={COUNTS_KEY: counts_digest(views[read.view].counts)},
         )
         for read in reading.views
+    }
+
+
+def suppressed_name(view: str) -> str:
+    """Return the name of the mask of what the model did not see of a view."""
+    return f"{view}_suppressed.png"
+
+
+def _suppressed(scan: Scan, reading: Reading) -> dict[str, bytes]:
+    """Return the masks of what was taken out of the counts, in the source frames' geometry."""
+    views = {view.name: view for view in scan.views}
+    return {
+        suppressed_name(read.view): _png(
+            Image.fromarray(views[read.view].crop.paste(read.suppressed))
+        )
+        for read in reading.views
+        if read.suppressed is not None
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from reportlab.lib.colors import HexColor
 from reportlab.lib.units import mm
@@ -120,6 +122,7 @@ def draw_pictures(
         _draw_view(canvas, item, picture, frame)
         if item.limit:
             _draw_limit(canvas, item.panel, frame)
+            _draw_unseen(canvas, item.panel, frame)
         _draw_marks(canvas, item, frame)
         x += own + GAP
 
@@ -177,6 +180,19 @@ def _draw_limit(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
     canvas.drawRightString(right, y - 6, texts.NOT_READ)
 
 
+def _draw_unseen(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
+    canvas.setFont(PLAIN, 5.5)
+    for line in panel.unseen:
+        canvas.setStrokeColor(LIMIT)
+        canvas.setFillColor(LIMIT)
+        canvas.setLineWidth(0.6)
+        canvas.setDash(2, 1.5)
+        canvas.drawPath(_closed(canvas, [line], frame))
+        canvas.setDash()
+        x, y = frame.at(float(line[:, 0].max()), float(line[:, 1].mean()))
+        canvas.drawCentredString(x, y - 6, texts.NOT_SEEN)
+
+
 def _draw_marks(canvas: Canvas, item: Print, frame: _Frame) -> None:
     marks = _spaced(item, NUMBER_SIZE / frame.scale)
     canvas.setLineJoin(1)
@@ -195,7 +211,7 @@ def _draw_marks(canvas: Canvas, item: Print, frame: _Frame) -> None:
             canvas.circle(*frame.at(*mark.place), frame.scale * GONE_RADIUS)
             canvas.setDash()
         else:
-            canvas.drawPath(_path(canvas, mark, frame))
+            canvas.drawPath(_closed(canvas, mark.lines, frame))
     tagged = sum(mark.tag is not None for mark in marks)
     for mark in marks:
         _draw_number(canvas, mark, item.panel.shape, tagged, frame)
@@ -212,9 +228,9 @@ def _spaced(item: Print, size: float) -> tuple[Mark, ...]:
     )
 
 
-def _path(canvas: Canvas, mark: Mark, frame: _Frame) -> PDFPathObject:
+def _closed(canvas: Canvas, lines: Sequence[NDArray[np.float64]], frame: _Frame) -> PDFPathObject:
     path = canvas.beginPath()
-    for line in mark.lines:
+    for line in lines:
         path.moveTo(*frame.at(*line[0]))
         for point in line[1:-1]:
             path.lineTo(*frame.at(*point))

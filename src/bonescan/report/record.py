@@ -14,7 +14,7 @@ from bonescan.scan import LEFT_EDGE_SIDE, BoneScanIndex, Lesion, Reading, Scan, 
 
 SCHEMA = "bonescan-result"
 #: Raised in its first part when a reader of the old form would go wrong.
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 #: Highest value of a 16-bit picture.
 MOST_STORED = 65535
 
@@ -68,7 +68,7 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
     pixels = sum(lesion.area_pixels for lesion in lesions)
     seen = next(item for item in reading.views if item.view == view.name)
     rows, columns = seen.read_rows, seen.read_columns
-    mask = f"{view.name}_lesions.png"
+    mask, taken_out = f"{view.name}_lesions.png", f"{view.name}_suppressed.png"
     return {
         "source": view.source.name,
         "sop_instance_uid": view.sop_instance_uid,
@@ -87,6 +87,8 @@ def _view(view: View, reading: Reading, black: float, outputs: list[str]) -> dic
         "skeleton": seen.regions is not None,
         "marked_by": seen.marked_by,
         "mask": mask if mask in outputs else None,
+        "suppressed": taken_out if taken_out in outputs else None,
+        "suppressed_pixels": 0 if seen.suppressed is None else int((seen.suppressed > 0).sum()),
         "lesion_count": len(lesions),
         "lesion_area_pixels": pixels,
         "lesion_area_mm2": None if area is None else round(pixels * area, 3),

@@ -43,7 +43,7 @@ def run_experiment(
     experiment : Experiment
         Its runs, each on every fold.
     data : Path
-        Folder made by ``bonescan prepare``.
+        Folder made by ``bonescan prepare``, on the canvas of each run.
     runs : Path
         Folder of the run folders.
     run, fold : str, int, optional
@@ -70,15 +70,17 @@ def run_experiment(
         If fold runs failed, with the reason of each; all others are done.
     """
     work = work_of(experiment, run=run, fold=fold, shard=shard)
-    prepared = PreparedData.load(data)  # before any bar is shown, so that an error stands alone
-    for item in in_order(work):
-        check_canvas(item.settings, prepared)
-        folds_of(item.settings, prepared)
+    order = in_order(work)
+    canvases = {item.settings.canvas for item in order}
+    prepared = {canvas: PreparedData.on(data, canvas) for canvas in canvases}
+    for item in order:  # before any bar is shown, so that an error stands alone
+        check_canvas(item.settings, prepared[item.settings.canvas])
+        folds_of(item.settings, prepared[item.settings.canvas])
     if watcher is None:
         with bars() as watcher:
-            failed = _train_all(work, prepared, runs, engine, watcher, accelerator)
+            failed = _train_all(work, data, runs, engine, watcher, accelerator)
     else:
-        failed = _train_all(work, prepared, runs, engine, watcher, accelerator)
+        failed = _train_all(work, data, runs, engine, watcher, accelerator)
     if failed:
         raise FoldsFailed(failed)
     return tuple(item.folder(runs) for item in work)
@@ -86,7 +88,7 @@ def run_experiment(
 
 def _train_all(
     work: Sequence[FoldRun],
-    data: PreparedData,
+    data: Path,
     runs: Path,
     engine: EngineName,
     watcher: Watcher,
@@ -121,7 +123,7 @@ def _reason(item: FoldRun, error: BonescanError) -> str:
 
 
 def _here(
-    work: Sequence[FoldRun], data: PreparedData, runs: Path, watcher: Watcher, accelerator: str
+    work: Sequence[FoldRun], data: Path, runs: Path, watcher: Watcher, accelerator: str
 ) -> Iterator[Outcome]:
     def train(item: FoldRun) -> None:
         watcher.say(f"{item}: {item.folder(runs).path}")
@@ -133,13 +135,11 @@ def _here(
 
 
 def _on_ray(
-    work: Sequence[FoldRun], data: PreparedData, runs: Path, watcher: Watcher, accelerator: str
+    work: Sequence[FoldRun], data: Path, runs: Path, watcher: Watcher, accelerator: str
 ) -> Iterator[Outcome]:
     items = in_order(work)
     threads = torch.get_num_threads()
-    job = partial(
-        _train_there, data=data.folder, runs=runs, accelerator=accelerator, threads=threads
-    )
+    job = partial(_train_there, data=data, runs=runs, accelerator=accelerator, threads=threads)
     share = Share(cpus=threads, gpu=accelerator in ("auto", "gpu", "cuda"))
     tick = _progress(items, runs, watcher)
     for wave in waves(work):
@@ -154,12 +154,10 @@ def _on_ray(
                 yield wave[index], None
 
 
-def _train(
-    item: FoldRun, data: PreparedData, runs: Path, watcher: Watcher, accelerator: str
-) -> None:
+def _train(item: FoldRun, data: Path, runs: Path, watcher: Watcher, accelerator: str) -> None:
     train_fold(
         item.settings,
-        data,
+        PreparedData.on(data, item.settings.canvas),
         item.folder(runs),
         item.fold,
         needs=item.needed_folders(runs),
@@ -174,7 +172,7 @@ def _train_there(
     """Train on a machine of the cluster, and return what there was to say."""
     torch.set_num_threads(threads)
     lines = Lines()
-    _train(item, PreparedData.load(data), runs, lines, accelerator)
+    _train(item, data, runs, lines, accelerator)
     return tuple(lines.said)
 
 
