@@ -57,8 +57,10 @@ PLACES = {
 CLEAR = (0.0, 5.0, 10.0, 20.0, np.inf)
 #: Implants keep this far from each other and from what the model marks without them.
 APART_MM = 40.0
-#: Counts that a view of an 8-bit picture is taken to have had.
-PICTURE_COUNTS = 400e3
+#: Grey values of soft tissue and faint bone, where a picture's noise tells its grey values a count.
+NOISE_GREY = (3.0, 15.0)
+#: The least counts a view that a clinic's scans have, as the simulator draws them.
+LEAST_COUNTS = 200e3
 
 Marks = dict[ViewName, NDArray[np.int32]]
 
@@ -114,8 +116,29 @@ def pixel_mm(view: View) -> tuple[float, float]:
 
 
 def gain(view: View, true_counts: bool) -> float:
-    """Return grey values a count: 1 for true counts."""
-    return 1.0 if true_counts else float(view.counts.sum()) / PICTURE_COUNTS
+    """Return grey values a count: 1 for true counts; of a picture, by its own noise.
+
+    Counts are Poisson, so that in a picture of ``g`` grey values a count the variance is ``g``
+    times the mean. The variance is that of differences across 2 x 2 pixels, which slopes do not
+    raise, where the mean lies in `NOISE_GREY`, less that of rounding; 1 at least.
+    """
+    if true_counts:
+        return 1.0
+    grey = view.counts.astype(np.float64)
+    corners = grey[:-1, :-1], grey[:-1, 1:], grey[1:, :-1], grey[1:, 1:]
+    mean = np.mean(corners, axis=0)
+    across = (corners[0] - corners[1] - corners[2] + corners[3]) / 2
+    inside = (mean > NOISE_GREY[0]) & (mean < NOISE_GREY[1])
+    if not inside.any():
+        return 1.0
+    variance = float((across[inside] ** 2).mean()) - 1 / 12
+    return max(variance / float(mean[inside].mean()), 1.0)
+
+
+def counts_of(scan: Scan) -> float:
+    """Return the counts of the view that has fewer."""
+    true_counts = scan.acquisition.true_counts
+    return min(float(view.counts.sum()) / gain(view, true_counts) for view in scan.views)
 
 
 def disc(view: View, row: float, column: float, size_mm: float) -> NDArray[np.float64]:
@@ -351,6 +374,9 @@ def main() -> None:
     changes: dict[str, Callable[[Scan], Scan]] = {
         "half of the counts": lambda scan: thin(scan, 0.5, rng),
         "a quarter of the counts": lambda scan: thin(scan, 0.25, rng),
+        f"down to {LEAST_COUNTS / 1000:g} thousand counts a view": lambda scan: thin(
+            scan, min(1.0, LEAST_COUNTS / counts_of(scan)), rng
+        ),
         "twice as bright": lambda scan: brighten(scan, 2.0),
         "half as bright": lambda scan: brighten(scan, 0.5),
     }
@@ -381,7 +407,9 @@ def main() -> None:
                     study_picture(changed, reader.scores(changed), truth, reader.rule, path)
     card = reader.engine.package.card
     print(f"{card.name} {card.version}, {card.sha256[:12]}, marks from {reader.rule.threshold:g}")
-    print(f"{len(scans)} scans with {sum(own)} marks of their own ({own}), seed {options.seed}\n")
+    print(f"{len(scans)} scans with {sum(own)} marks of their own ({own}), seed {options.seed}")
+    thousands = [round(counts_of(scan) / 1000) for scan in scans]
+    print(f"thousand counts of the fainter view, pictures' by their noise: {thousands}\n")
     print(table(implants))
     print("\n| change | marks before | of these, marked after | of those after, marked before |")
     print("|---|---|---|---|")

@@ -61,15 +61,33 @@ def test_a_lesion_has_its_contrast_in_the_view_that_sees_it_best(
     assert added.clearness == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.parametrize("grey", [1.7, 2.5, 4.0])
+def test_noise_of_a_picture_tells_its_counts(implants: ModuleType, even: Scan, grey: float) -> None:
+    rng = np.random.default_rng(1)
+    slope = np.linspace(4, 14, 200)[:, None] * np.ones((1, 120)) / grey
+    picture = np.rint(grey * rng.poisson(slope)).astype(np.float32)
+    view = replace(even.anterior, counts=picture)
+    assert implants.gain(view, False) == pytest.approx(grey, rel=0.04)
+    assert implants.gain(view, True) == 1
+    scan = replace(even, anterior=view, posterior=None)
+    scan = replace(scan, acquisition=replace(scan.acquisition, true_counts=False))
+    assert implants.counts_of(scan) == pytest.approx(slope.sum(), rel=0.05)
+    smooth = replace(even.anterior, counts=np.full((200, 120), 8, np.float32))
+    assert implants.gain(smooth, False) == 1
+    assert implants.gain(even.anterior, False) == 1  # nowhere as faint as NOISE_GREY
+
+
 def test_noise_is_that_of_counts_also_in_a_picture(implants: ModuleType, even: Scan) -> None:
     where = [("pelvis", {"posterior": (100.0, 60.0)})]
     picture = replace(even, acquisition=replace(even.acquisition, true_counts=False))
+    noisy = 3 * np.random.default_rng(2).poisson(10 / 3, (200, 120)).astype(np.float32)
+    picture = replace(picture, posterior=replace(even.posterior, counts=noisy))
     grey = implants.gain(picture.posterior, False)
-    assert grey == pytest.approx(50 * 200 * 120 / implants.PICTURE_COUNTS)
-    assert implants.gain(even.posterior, True) == 1
-    changed, _ = implants.implant(picture, where, [(4.0, 60.0)], np.random.default_rng(0))
-    inside = changed.posterior.counts[92:109, 52:69] - 50
-    assert inside.var() == pytest.approx(grey * inside.mean(), rel=0.35)
+    assert grey == pytest.approx(3, rel=0.05)
+    changed, _ = implants.implant(picture, where, [(9.0, 60.0)], np.random.default_rng(0))
+    added = (changed.posterior.counts - noisy)[92:109, 52:69]
+    assert added.mean() == pytest.approx(90 * implants.ALIKE_SHARE, rel=0.1)
+    assert added.var() == pytest.approx(grey * added.mean(), rel=0.35)
     assert changed.posterior.counts.max() <= 255
 
 
