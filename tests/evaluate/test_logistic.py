@@ -12,7 +12,9 @@ from bonescan.evaluate.logistic import (
     fit_logistic,
     held_out_probabilities,
     log_loss,
+    perfect_calibration_error,
 )
+from bonescan.measures.statistics import Interval
 from bonescan.package import Logistic
 
 NAMES = ("a", "b", "c")
@@ -82,6 +84,20 @@ def test_calibration_error_by_hand() -> None:
     # bins: |0.30 - 1| , |0.95 - 1|, |0.85 - 1|, over four
     assert calibration_error(probabilities, truth) == pytest.approx((0.7 + 0.05 + 0.15) / 4)
     assert calibration_error(np.zeros(0), np.zeros(0, bool)) == 0
+
+
+def test_few_perfect_probabilities_show_an_error_all_the_same() -> None:
+    rng = np.random.default_rng(3)
+    few, many = rng.random(50), rng.random(20000)
+    of_few, of_many = perfect_calibration_error(few), perfect_calibration_error(many, draws=50)
+    assert of_few is not None
+    assert of_many is not None
+    assert of_few.low < of_few.value < of_few.high
+    assert of_few.value > 0.08
+    assert of_many.value < 0.01
+    # One example of probability 1/2: it is 1/2 off whatever comes.
+    assert perfect_calibration_error(np.array([0.5])) == Interval(0.5, 0.5, 0.5)
+    assert perfect_calibration_error(np.zeros(0)) is None
 
 
 def test_one_kind_alone_cannot_be_fitted() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from bonescan.measures.statistics import Interval
 from bonescan.package import FARTHEST, Logistic
 
 #: Penalties that cross-validation chooses from: half of it times the coefficients' squared length
@@ -21,6 +22,8 @@ FOLDS = 10
 LEAST_SPREAD = 1e-6
 #: Bins of the expected calibration error.
 BINS = 10
+#: Draws of outcomes that tell what the error would be of perfect probabilities.
+PERFECT_DRAWS = 1000
 
 Table = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -164,6 +167,31 @@ def calibration_error(probabilities: Table, truth: Truth, bins: int = BINS) -> f
     index = np.minimum((probabilities * bins).astype(int), bins - 1)
     gap = np.bincount(index, probabilities - truth, minlength=bins)
     return float(np.abs(gap).sum() / max(len(truth), 1))
+
+
+def perfect_calibration_error(
+    probabilities: Table, bins: int = BINS, draws: int = PERFECT_DRAWS
+) -> Interval | None:
+    """Return the expected calibration error that perfect probabilities of these values would show.
+
+    Outcomes are drawn from the probabilities themselves, each example by itself: what the error is
+    then comes from the number of examples alone. Of examples that go together (the candidates of
+    one patient) it is higher than this.
+
+    Returns
+    -------
+    Interval or None
+        Mean, and 2.5 and 97.5 % quantiles, over the draws; None without examples.
+    """
+    if not len(probabilities):
+        return None
+    rng = np.random.default_rng(0)
+    errors = [
+        calibration_error(probabilities, rng.random(len(probabilities)) < probabilities, bins)
+        for _ in range(draws)
+    ]
+    low, high = np.quantile(errors, (0.025, 0.975))
+    return Interval(float(np.mean(errors)), float(low), float(high))
 
 
 def _parts(patients: Sequence[str]) -> NDArray[np.intp]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bonescan.evaluate.logistic import BINS, calibration_error
+from bonescan.evaluate.logistic import BINS, calibration_error, perfect_calibration_error
 from bonescan.evaluate.patients import patient_interval
 from bonescan.measures.statistics import Interval
 
@@ -43,19 +43,31 @@ class Reliability:
 
     ``lesion_error`` and ``patient_error`` are expected calibration errors in [0, 1] over
     `bonescan.evaluate.logistic.BINS` bins of equal width, each with its interval over patients;
-    None without any. ``calibrated`` tells whether the package calibrates lesions.
+    None without any. ``lesion_perfect`` and ``patient_perfect`` are what perfect probabilities of
+    the same values would show, with the middle 95 % of what chance makes of it. ``calibrated``
+    tells whether the package calibrates lesions.
     """
 
     lesions: Stated
     patients: Stated
     lesion_error: Interval | None
     patient_error: Interval | None
+    lesion_perfect: Interval | None
+    patient_perfect: Interval | None
     calibrated: bool
 
 
 def measure_reliability(lesions: Stated, patients: Stated, *, calibrated: bool) -> Reliability:
-    """Measure both calibration errors."""
-    return Reliability(lesions, patients, _error(lesions), _error(patients), calibrated)
+    """Measure both calibration errors, and what they would be of perfect probabilities."""
+    return Reliability(
+        lesions,
+        patients,
+        _error(lesions),
+        _error(patients),
+        perfect_calibration_error(lesions.probabilities),
+        perfect_calibration_error(patients.probabilities),
+        calibrated,
+    )
 
 
 def draw_reliability(found: Reliability, title: str) -> bytes:

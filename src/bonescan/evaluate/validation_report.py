@@ -122,7 +122,9 @@ def metrics_record(found: Validation) -> dict[str, Any]:
             "lesions_calibrated": found.reliability.calibrated,
             "candidates": len(found.reliability.lesions.true),
             "lesion_error": _interval(found.reliability.lesion_error),
+            "lesion_error_if_perfect": _interval(found.reliability.lesion_perfect),
             "patient_error": _interval(found.reliability.patient_error),
+            "patient_error_if_perfect": _interval(found.reliability.patient_perfect),
         },
         "proposal": {"most_false_marks": found.most_false, **found.proposal._asdict()},
         "problems": list(found.problems),
@@ -234,7 +236,9 @@ def _calibration(found: Validation) -> list[str]:
         f"Expected calibration error of {len(reliability.lesions.true)} candidate regions "
         f"({own}): {interval_text(reliability.lesion_error)}; of the patients' scores: "
         f"{interval_text(reliability.patient_error)}. With so few in ten bins it is above 0 for "
-        "perfect probabilities too; `reliability.png` shows the bins.",
+        "perfect probabilities too, which would show "
+        f"{interval_text(reliability.lesion_perfect)} and "
+        f"{interval_text(reliability.patient_perfect)}; `reliability.png` shows the bins.",
     ]
 
 
