@@ -107,6 +107,18 @@ def test_networks_at_the_small_scale_stand_beside_the_matrix() -> None:
         assert settings.model_copy(update={"model": arm.model}) == arm
 
 
+def test_the_papers_arms_are_set_against_the_reader_on_its_own_canvas() -> None:
+    against = load_experiment(FOLDER / "against_paper.toml").runs
+    (reader,) = load_experiment(FOLDER / "reader.toml").runs.values()
+    best = LOADED["table4"].runs["focal_tversky"]
+    baseline = LOADED["table2"].runs["dice"]
+    for own, printed in ((against["best"], best), (against["baseline"], baseline)):
+        changed = {"canvas": reader.canvas, "data": own.data}
+        assert own == printed.model_copy(update=changed)
+        assert {*own.data.positives, *own.data.train_negatives} <= set(reader.data.positives)
+    assert not against["baseline"].data.train_negatives
+
+
 CHAIN = """
 [base]
 training = { folds = 3 }
