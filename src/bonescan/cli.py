@@ -437,6 +437,13 @@ def evaluate(
     ] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder of the run folders.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables and plots.")] = Path("evaluation"),
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Data that the runs were trained on: tells what lies beneath false marks, where "
+            "it is simulated."
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(help="Model package to validate; the shipped one without it."),
@@ -460,6 +467,8 @@ def evaluate(
     from bonescan.errors import BadSettings
 
     _check_folder(out)
+    if data is not None and not experiments:
+        raise BadSettings("--data: goes with experiment files and --runs; add them")
     if agreement is not None:
         if experiments or runs or cohort:
             raise BadSettings("give --agreement A B without experiment files, --runs and --cohort")
@@ -473,7 +482,7 @@ def evaluate(
         from bonescan.experiment import load_experiment
 
         loaded = [load_experiment(path, overrides, settings) for path in experiments]
-        print(evaluate_experiments(loaded, runs, out))
+        print(evaluate_experiments(loaded, runs, out, data))
     else:
         raise BadSettings("give experiment files with --runs, --cohort, or --agreement A B")
 

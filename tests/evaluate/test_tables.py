@@ -17,6 +17,7 @@ from bonescan.evaluate.overlays import FOUND, MISSED, WRONG, overlay
 from bonescan.evaluate.table import Table
 from bonescan.evaluate.tables import evaluate_experiments
 from bonescan.experiment import Experiment, Printed
+from bonescan.prepare.data import write_index
 from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import Predictions
 
@@ -214,3 +215,19 @@ def test_table_formats() -> None:
     assert r"\caption{50 \% \& more}" in latex
     assert r"run & F\_1 \\" in latex
     assert r"c & -- \\" in latex
+
+
+def test_errors_need_the_data_of_the_runs(
+    experiment: Experiment, runs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    evaluate_experiments([experiment], runs, out)
+    (everything, *_) = rows(out / "known_missed.csv")
+    assert (everything["run"], everything["lesions"], everything["missed"]) == ("one", "3", "1")
+    assert not (out / "known_false_marks.csv").exists()  # nothing tells what lies beneath
+    data = tmp_path / "data"
+    write_index(data, SETTINGS.canvas, [], [])
+    for folder in runs.rglob("DONE"):
+        (folder.parent / "environment.json").write_text('[{"data": "other"}]')
+    with pytest.raises(BadInput, match=r"was trained on other data than .*; name the data of this"):
+        evaluate_experiments([experiment], runs, out, data)

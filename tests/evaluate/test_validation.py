@@ -48,12 +48,23 @@ def found(
         validation.model.lesion_sensitivity.value  # type: ignore[union-attr]
     )
     assert (out / "summary.md").read_text() == str(validation)
-    for name in ("froc.png", "roc.png", "reliability.png", "pictures/sim0002.png"):
+    for name in ("froc.png", "roc.png", "reliability.png", "errors.png", "pictures/sim0002.png"):
         assert np.asarray(Image.open(out / name)).std() > 1
     with (out / "studies.csv").open(newline="") as file:
         rows = {row["study"]: row for row in csv.DictReader(file)}
     assert rows["sim0002"]["lesions"] == "0"
     assert int(rows["sim0003"]["hits"]) <= int(rows["sim0003"]["lesions"])
+    with (out / "false_marks.csv").open(newline="") as file:
+        *beneath, everything = csv.DictReader(file)
+    assert int(everything["false marks"]) == sum(int(row["false marks"]) for row in beneath)
+    assert int(everything["false marks"]) == sum(int(row["false_marks"]) for row in rows.values())
+    with (out / "missed.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert first["by"] == "all"
+    assert int(first["lesions"]) == sum(int(row["lesions"]) for row in rows.values())
+    assert int(first["lesions"]) - int(first["missed"]) == sum(
+        int(row["hits"]) for row in rows.values()
+    )
     return validation
 
 

@@ -219,9 +219,14 @@ def test_truth_and_benign_marks_come_as_layers(
     regions = rng.integers(0, 14, (2, 1024, 256)).astype(np.uint8)
     (cohort / "truth").mkdir()
     np.savez(cohort / "truth" / "a.npz", regions=regions, expected=regions.astype(np.float16))
+    focus = {"number": 1, "category": "paget", "region": "pelvis", "contrast": 2.0, "snr": [9, 9]}
+    focus |= {"visible": [True, False], "pixel": [[3.0, 4.0], [3.0, 5.0]]}
+    (cohort / "truth" / "a.json").write_text(json.dumps({"lesions": [], "findings": [focus]}))
     assert prepare_cohort(cohort, out, PaperCanvas()) == []
     (case,) = PreparedData.load(out).cases
     assert case.record.layers == ("benign", "truth_regions")
+    assert case.record.foci is not None
+    assert [one.category for one in case.record.foci.findings] == ["paget"]
     assert not case.metastasis.any()
     assert case.layer("benign").sum() == 2 * 49
     canvas = case.canvas

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,9 +186,27 @@ def smallest_mark(pixel_area_mm2: float, reduce: int, rule: LesionRule | None = 
 
 def match_halves(marked: NDArray[np.bool_], truth: NDArray[np.bool_], smallest: float) -> Matching:
     """Match marks and lesions of both views of a canvas (H, W), each view for itself."""
-    middle = marked.shape[1] // 2
     found = Matching(np.zeros(0, bool), np.zeros(0, bool))
-    for side in (slice(None, middle), slice(middle, None)):
-        marks = threshold_components(marked[:, side].astype(np.float32), LesionRule(), smallest)
-        found += match_labels(marks, label_components(truth[:, side])[0])
+    for half in halves_of(marked, truth, smallest):
+        found += half.matching
     return found
+
+
+class Half(NamedTuple):
+    """One view's columns of a canvas, with its numbered marks and lesions (H, W / 2) int32."""
+
+    columns: slice
+    marks: NDArray[np.int32]
+    lesions: NDArray[np.int32]
+    matching: Matching
+
+
+def halves_of(
+    marked: NDArray[np.bool_], truth: NDArray[np.bool_], smallest: float
+) -> Iterator[Half]:
+    """Yield the anterior and the posterior half of a canvas; smaller marks are left out."""
+    middle = marked.shape[1] // 2
+    for columns in (slice(0, middle), slice(middle, 2 * middle)):
+        marks = threshold_components(marked[:, columns].astype(np.float32), LesionRule(), smallest)
+        lesions, _ = label_components(truth[:, columns])
+        yield Half(columns, marks, lesions, match_labels(marks, lesions))

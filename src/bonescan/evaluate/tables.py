@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bonescan import RESEARCH_USE, __version__
@@ -11,6 +11,8 @@ from bonescan.errors import BadInput
 from bonescan.evaluate.areas import AREAS, WHOLE
 from bonescan.evaluate.averages import averages, percent, ratios, rounded
 from bonescan.evaluate.comparisons import arm_table, arms_of, difference_table
+from bonescan.evaluate.error_figure import draw_errors
+from bonescan.evaluate.error_tables import false_mark_table, missed_table
 from bonescan.evaluate.floor import floor_folds
 from bonescan.evaluate.fold_plot import draw_folds
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
@@ -18,19 +20,25 @@ from bonescan.evaluate.overlays import write_sheet
 from bonescan.evaluate.patient_differences import patient_difference_table
 from bonescan.evaluate.patient_table import patient_table
 from bonescan.evaluate.result_figures import draw_masks, draw_results
+from bonescan.evaluate.run_errors import Analysed, KnownCases, run_errors
 from bonescan.evaluate.skeletons import region_scores, region_table
 from bonescan.evaluate.table import Cell, Table
 from bonescan.experiment import Experiment, Printed
 from bonescan.files import write_whole
 from bonescan.measures.pixels import mean_of
 from bonescan.measures.statistics import paired_difference
+from bonescan.prepare import PreparedData
 from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.predictions import Predictions
 
 Folds = dict[str, tuple[FoldScores, ...]]
+#: Tables of an experiment that its summary shows.
+SHOWN = ("summary", "areas", "lesions", "patients", "regions", "comparisons", "false_marks")
 
 
-def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Path) -> str:
+def evaluate_experiments(
+    experiments: Sequence[Experiment], runs: Path, out: Path, data: Path | None = None
+) -> str:
     """Write the tables of experiments into a folder, and return the summary as Markdown.
 
     Parameters
@@ -40,19 +48,25 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
         Folder of the run folders; only finished folds count.
     out : Path
         Receives, for each experiment, the tables ``<name>_summary``, ``_areas``, ``_lesions``,
-        ``_patients``, ``_regions``, ``_comparisons`` and ``_folds``, as far as its runs know of
-        them, as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a
+        ``_patients``, ``_regions``, ``_comparisons``, ``_folds``, ``_missed`` and ``_false_marks``,
+        as far as its runs know of them, as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a
         picture of each fold's test cases, ``<name>_<run>_fold<k>.png``, the pictures
-        ``<name>_folds.png``, ``_results.png``, ``_masks.png``, and ``about.json``. With
+        ``<name>_folds.png``, ``_results.png``, ``_masks.png``, ``_errors.png``, and
+        ``about.json``. With
         several experiments also ``all_arms`` and ``all_differences``, see
         `bonescan.evaluate.comparisons`, and ``all_patient_differences``, see
         `bonescan.evaluate.patient_differences`.
+    data : Path, optional
+        What the runs were trained on. Where it tells what lies beneath false marks, as simulated
+        cohorts do, there is a table of that.
 
     Raises
     ------
     BadInput
-        If no fold of an experiment is finished, or a run folder is not whole.
+        If no fold of an experiment is finished, a run folder is not whole, or was trained on other
+        data.
     """
+    known = KnownCases(None if data is None else PreparedData.load(data))
     shown_text = []
     scored = []
     for experiment in experiments:
@@ -74,10 +88,13 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
             write_text(out / f"{experiment.name}_cases.csv", cases.csv())
             _write_sheets(experiment, marking, runs, out)
             _write_figures(experiment, marking, runs, out)
+            own = [run for run in experiment.runs if marking.get(run)]
+            errors = {run: run_errors(experiment, runs, run, known, data) for run in own}
+            tables |= _write_errors(experiment, errors, out)
         by_region = any(own.region is not None for own in experiment.printed.values())
         shown_text += [
             tables[kind].markdown()
-            for kind in ("summary", "areas", "lesions", "patients", "regions", "comparisons")
+            for kind in SHOWN
             if kind in tables and tables[kind].rows and (kind != "areas" or by_region)
         ]
         shown_text += _warnings(experiment, folds)
@@ -92,6 +109,20 @@ def evaluate_experiments(experiments: Sequence[Experiment], runs: Path, out: Pat
             shown_text += [table.markdown()] if table.rows else []
     write_text(out / "about.json", _about(experiments, runs))
     return "\n".join([*shown_text, _footer()])
+
+
+def _write_errors(
+    experiment: Experiment, errors: Mapping[str, Sequence[Analysed]], out: Path
+) -> dict[str, Table]:
+    """Write tables and picture of errors; return what lies beneath false marks, to be shown."""
+    beneath = false_mark_table(experiment.title, errors)
+    _write_table(missed_table(experiment.title, errors), out / f"{experiment.name}_missed")
+    if beneath is not None:
+        _write_table(beneath, out / f"{experiment.name}_false_marks")
+    picture = draw_errors(experiment.title, errors)
+    if picture is not None:
+        write_whole(out / f"{experiment.name}_errors.png", picture)
+    return {} if beneath is None else {"false_marks": beneath}
 
 
 def _marks_metastasis(experiment: Experiment, run: str) -> bool:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from bonescan.config import LabelNames, LesionRule
 from bonescan.errors import BadInput, BonescanError
+from bonescan.evaluate.errors import CaseErrors, view_errors
 from bonescan.evaluate.hotspot import HotSpotSettings, hot_spot_score
+from bonescan.evaluate.known import known_view
 from bonescan.evaluate.matching import MatchRule, match_labels
 from bonescan.evaluate.reliability import Stated
 from bonescan.evaluate.sweep import ScoredView, Sweep, sweep_study
@@ -24,11 +26,17 @@ from bonescan.evaluate.validation_figures import Outcome, Validation, summarise
 from bonescan.evaluate.validation_report import study_picture, write_validation
 from bonescan.ingest.cases import load_case, pixels_digest, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
+from bonescan.ingest.truth import read_truth
 from bonescan.package import Package
 from bonescan.predict import Engine, predict_scan, read_rows
 from bonescan.quantify import lesion_rule, patient_score, score_scan
 from bonescan.quantify.candidates import candidate_labels
-from bonescan.quantify.lesions import label_components, lesion_probability, smallest_lesion
+from bonescan.quantify.lesions import (
+    label_components,
+    lesion_probability,
+    smallest_lesion,
+    threshold_components,
+)
 from bonescan.quantify.scoring import candidate_rule
 from bonescan.scan import Scan, View, ViewName
 
@@ -73,8 +81,9 @@ def validate_package(
     cohort : Path
         ``cohort.csv`` or its folder.
     out : Path
-        Receives ``metrics.json``, ``summary.md``, ``froc.csv``, ``studies.csv``, ``froc.png``,
-        ``roc.png``, ``reliability.png`` and, for each study, ``pictures/<study>.png``.
+        Receives ``metrics.json``, ``summary.md``, ``froc.csv``, ``studies.csv``, ``missed.csv``,
+        ``false_marks.csv`` (simulated cohorts), ``froc.png``, ``roc.png``, ``reliability.png``,
+        ``errors.png`` and, for each study, ``pictures/<study>.png``.
     names : LabelNames, optional
         What the names in the annotations mean.
     match : MatchRule, optional
@@ -174,7 +183,26 @@ def _outcome(case: Case, scan: Scan, task: _Task, pictures: Path | None) -> Outc
         model_score=scored.patient,
         hot_spot_score=patient_score(hot.values()),
         stated=_stated(scan.views, scores, truth, case.patient, task),
+        errors=_errors(case, scan, scores, truth, task),
     )
+
+
+def _errors(case: Case, scan: Scan, scores: Scores, truth: Masks, task: _Task) -> CaseErrors:
+    told = None if case.truth is None else read_truth(case.truth)
+    found = CaseErrors()
+    for view in scan.views:
+        marks = threshold_components(scores[view.name], task.rule, smallest_lesion(view, task.rule))
+        lesions, _ = label_components(truth[view.name])
+        area = view.pixel_area_mm2
+        found += view_errors(
+            marks,
+            lesions,
+            match_labels(marks, lesions, task.match),
+            view.counts,
+            None if area is None else float(np.sqrt(area)),
+            None if told is None else known_view(told, view),
+        )
+    return found
 
 
 def _stated(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonescan.config import LesionRule
+from bonescan.evaluate.errors import CaseErrors
 from bonescan.evaluate.hotspot import HotSpotSettings
 from bonescan.evaluate.matching import MatchRule
 from bonescan.evaluate.patients import patient_interval, roc_auc
@@ -20,6 +21,7 @@ from bonescan.evaluate.reliability import (
     measure_reliability,
     put_together,
 )
+from bonescan.evaluate.run_errors import Analysed
 from bonescan.evaluate.sweep import Proposal, Sweep, choose_threshold, propose_threshold
 from bonescan.measures.statistics import Interval
 from bonescan.package import Card
@@ -45,6 +47,8 @@ class Outcome:
         Scores of the patient.
     stated : Stated
         The probabilities of the candidates, and which are true lesions.
+    errors : CaseErrors
+        Of the model's marks, with what lies beneath the false ones where the case is simulated.
     """
 
     patient: str
@@ -58,6 +62,12 @@ class Outcome:
     model_score: float
     hot_spot_score: float
     stated: Stated
+    errors: CaseErrors = field(default_factory=CaseErrors)
+
+    @property
+    def analysed(self) -> Analysed:
+        """Its errors, for the tables of errors."""
+        return Analysed(self.patient, self.metastasis, self.errors)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,10 @@ from PIL import Image
 from bonescan import RESEARCH_USE, __version__
 from bonescan.config import LesionRule
 from bonescan.evaluate.curves import draw_froc, draw_roc
+from bonescan.evaluate.error_figure import draw_errors
+from bonescan.evaluate.error_tables import false_mark_table, missed_table
 from bonescan.evaluate.reliability import draw_reliability
+from bonescan.evaluate.run_errors import Analysed
 from bonescan.evaluate.sweep import Sweep
 from bonescan.evaluate.validation_figures import Figures, Outcome, Validation
 from bonescan.files import write_whole
@@ -64,7 +67,7 @@ STUDY_COLUMNS = (
 def write_validation(found: Validation, out: Path) -> None:
     """Write the tables and curves, all or none; those of an earlier validation are removed.
 
-    ``roc.png`` needs patients with and without metastases.
+    ``roc.png`` needs patients with and without metastases, ``false_marks.csv`` simulated cases.
 
     Raises
     ------
@@ -72,14 +75,19 @@ def write_validation(found: Validation, out: Path) -> None:
         If a file cannot be written.
     """
     title = f"{found.card.name} {found.card.version}"
+    errors = errors_of(found)
+    beneath = false_mark_table(title, errors)
     record = json.dumps(metrics_record(found), indent=1, allow_nan=False)
     contents: dict[str, bytes | None] = {
         "summary.md": summary_text(found).encode(),
         "froc.csv": _froc_table(found).encode(),
         "studies.csv": _study_table(found).encode(),
+        "missed.csv": missed_table(title, errors).csv().encode(),
+        "false_marks.csv": None if beneath is None else beneath.csv().encode(),
         "froc.png": draw_froc(found),
         "reliability.png": draw_reliability(found.reliability, title),
         "roc.png": draw_roc(found),
+        "errors.png": draw_errors(title, errors),
         "metrics.json": f"{record}\n".encode(),
     }
     for name in contents:
@@ -92,6 +100,11 @@ def write_validation(found: Validation, out: Path) -> None:
         for name in contents:
             (out / name).unlink(missing_ok=True)
         raise
+
+
+def errors_of(found: Validation) -> dict[str, list[Analysed]]:
+    """Return the errors of the model in the studies whose lesions are drawn, or that have none."""
+    return {"model": [outcome.analysed for outcome in found.outcomes if outcome.annotated]}
 
 
 def metrics_record(found: Validation) -> dict[str, Any]:
@@ -158,6 +171,10 @@ def summary_text(found: Validation) -> str:
         "## Local threshold",
         "",
         *_proposal(found),
+        "",
+        "## Errors",
+        "",
+        *_errors(found),
     ]
     if found.problems:
         lines += ["", "## Left out", "", *(f"- {problem}" for problem in found.problems)]
@@ -240,6 +257,19 @@ def _calibration(found: Validation) -> list[str]:
         f"{interval_text(reliability.lesion_perfect)} and "
         f"{interval_text(reliability.patient_perfect)}; `reliability.png` shows the bins.",
     ]
+
+
+def _errors(found: Validation) -> list[str]:
+    title, errors = f"{found.card.name} {found.card.version}", errors_of(found)
+    beneath = false_mark_table(title, errors)
+    if beneath is None:
+        lines = [
+            "Nothing tells what lies beneath the false marks: the cohort is not simulated.",
+            "",
+        ]
+    else:
+        lines = [beneath.markdown()]
+    return [*lines, missed_table(title, errors).markdown(), "`errors.png` shows both."]
 
 
 def _interval(interval: Interval | None) -> dict[str, float] | None:

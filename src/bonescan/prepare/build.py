@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from bonescan.errors import BadInput, BonescanError, ProcessEnded
 from bonescan.files import remove_leftovers
 from bonescan.ingest.cases import CaseMasks, load_case, pixels_digest, read_masks
 from bonescan.ingest.cohort import Case, read_cohorts
+from bonescan.ingest.truth import CaseTruth, read_truth
 from bonescan.masks import label_map
 from bonescan.prepare.data import (
     SCHEMA,
@@ -169,7 +169,9 @@ def _inputs_digest(job: _Job) -> str:
     parts = [__version__, str(SCHEMA), job.canvas.model_dump_json(), job.labels.model_dump_json()]
     parts += [job.mask.model_dump_json(), repr(job.case)]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for path in (*job.case.paths, *([job.case.truth] if job.case.truth else ())):
+    truth = job.case.truth
+    known = () if truth is None else (truth, truth.with_suffix(".json"))
+    for path in (*job.case.paths, *known):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             digest.update(str(file).encode())
             digest.update(_content(file))
@@ -193,7 +195,8 @@ def _prepare(job: _Job, digest: str) -> CaseRecord:
     masks = read_masks(case, scan, job.labels)
     canvas = prepare_canvas(scan, job.canvas)
     metastasis = place_mask(canvas, masks.metastasis)
-    layers = _layers(job, scan, canvas, masks)
+    truth = None if case.truth is None else read_truth(case.truth)
+    layers = _layers(scan, canvas, masks, truth, case)
     plausible = label_map(canvas.grey, metastasis, job.mask, reduce=canvas.reduce).flags
     flags = (*scan.flags, *canvas.flags, *masks.flags, *plausible)
     record = CaseRecord(
@@ -210,6 +213,7 @@ def _prepare(job: _Job, digest: str) -> CaseRecord:
         canvas_spacing_mm=_spacing(scan, canvas),
         metastasis_pixels=int(metastasis.sum()),
         layers=tuple(layers),
+        foci=None if truth is None else truth.foci,
         placements=placement_records(canvas),
         flags=flag_records((*flags, *_lost_marks(canvas, masks, metastasis))),
     )
@@ -218,7 +222,7 @@ def _prepare(job: _Job, digest: str) -> CaseRecord:
 
 
 def _layers(
-    job: _Job, scan: Scan, canvas: Canvas, masks: CaseMasks
+    scan: Scan, canvas: Canvas, masks: CaseMasks, truth: CaseTruth | None, case: Case
 ) -> dict[str, NDArray[np.uint8]]:
     """Return further label pictures.
 
@@ -229,10 +233,9 @@ def _layers(
         layers["suppressed"] = place_labels(canvas, canvas.suppressed)
     if any(mask.any() for mask in masks.benign.values()):
         layers["benign"] = place_mask(canvas, masks.benign).astype(np.uint8)
-    path = job.case.truth
-    if path is None:
+    if truth is None:
         return layers
-    for name, pictures in _truth(path).items():
+    for name, pictures in truth.pictures.items():
         views = dict(zip(VIEW_NAMES, pictures, strict=True))
         here: dict[ViewName, NDArray[np.uint8]] = {
             view.name: views[view.name]
@@ -240,23 +243,9 @@ def _layers(
             if views[view.name].shape == view.counts.shape
         }
         if len(here) != len(scan.views):
-            raise BadInput(f"{path}: {name} is not of the size of the views; simulate again")
+            raise BadInput(f"{case.truth}: {name} is not of the size of the views; simulate again")
         layers[f"truth_{name}"] = place_labels(canvas, here)
     return layers
-
-
-def _truth(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """Return the (2, H, W) uint8 arrays of a truth file by name."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in sorted(arrays.files)}
-    except (OSError, EOFError, ValueError, BadZipFile) as error:
-        raise BadInput(f"{path}: damaged; simulate the cohort again") from error
-    return {
-        name: array
-        for name, array in found.items()
-        if array.dtype == np.uint8 and array.ndim == 3 and len(array) == len(VIEW_NAMES)
-    }
 
 
 def _spacing(scan: Scan, canvas: Canvas) -> tuple[float, float] | None:

@@ -24,6 +24,7 @@ from bonescan import RESEARCH_USE, __version__
 from bonescan.config import CanvasSettings, Frozen
 from bonescan.errors import BadInput
 from bonescan.files import write_whole
+from bonescan.ingest.truth import Foci
 from bonescan.scan import Canvas, Flag, Placement, ViewName
 
 #: Raised when the meaning of the files changes; readers refuse another one.
@@ -60,6 +61,8 @@ class CaseRecord(Frozen):
     ``made_from`` is a SHA-256 over the settings, the version and the contents of the input files,
     ``arrays_sha256`` one over the arrays, ``views_sha256`` one over each view's decoded pixels.
     ``canvas_spacing_mm`` is a canvas pixel's size (rows, columns) in mm, None without a spacing.
+    ``foci`` is what the numbers in the layers ``truth_metastasis`` and ``truth_benign`` are, with
+    places in the views; None where the case is not simulated.
     """
 
     study: str
@@ -75,6 +78,7 @@ class CaseRecord(Frozen):
     canvas_spacing_mm: tuple[float, float] | None
     metastasis_pixels: int
     layers: tuple[str, ...] = ()
+    foci: Foci | None = None
     placements: tuple[PlacementRecord, ...] = ()
     flags: tuple[FlagRecord, ...] = ()
 

@@ -92,6 +92,29 @@ def place_labels(canvas: Canvas, labels: Mapping[ViewName, NDArray[np.uint8]]) -
     return out
 
 
+def place_point(
+    placement: Placement, reduce: int, row: float, column: float
+) -> tuple[int, int] | None:
+    """Return the canvas pixel (row, column) of a point of a view; None where it was cut off.
+
+    Parameters
+    ----------
+    placement : Placement
+        Of the view.
+    reduce : int
+        Reduction of the canvas.
+    row, column : float
+        In pixels of the view, the centre of the first one at 0.
+    """
+    found = []
+    for run, at in zip(_runs(placement), (row, column), strict=True):
+        place = (at + 0.5) * (run.scaled / run.length) - run.start
+        if not 0 <= place < run.count:
+            return None
+        found.append(int((place + run.target) // reduce))
+    return found[0], found[1]
+
+
 def placement_of(canvas: Canvas, view: ViewName) -> Placement:
     """Return where a view lies on the canvas; KeyError where it does not."""
     for placement in canvas.placements:
