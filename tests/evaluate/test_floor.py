@@ -71,7 +71,8 @@ def finished(tmp_path: Path) -> tuple[Experiment, Path]:
         folder = RunFolder.of(tmp_path, experiment, "one", fold)
         folder.path.mkdir(parents=True)
         predictions().save(folder.predictions)
-        for path in (folder.settings, folder.folds, folder.metrics, folder.last, folder.best):
+        folder.settings.write_text(SETTINGS.model_dump_json())
+        for path in (folder.folds, folder.metrics, folder.last, folder.best):
             path.write_text("")
         summary = {"train_positives": 4, "train_negatives": 2, "chosen_epoch": 3, "collapsed": True}
         folder.done.write_text(json.dumps(summary))

@@ -62,7 +62,8 @@ def finish(own: Experiment, run: str, fold: int, runs: Path) -> None:
     folder = RunFolder.of(runs, own, run, fold)
     folder.path.mkdir(parents=True)
     predictions().save(folder.predictions)
-    for path in (folder.settings, folder.folds, folder.metrics, folder.last, folder.best):
+    folder.settings.write_text(own.runs[run].model_dump_json())
+    for path in (folder.folds, folder.metrics, folder.last, folder.best):
         path.write_text("")
     summary = {"train_positives": 4, "train_negatives": 0, "chosen_epoch": 3, "collapsed": False}
     folder.done.write_text(json.dumps(summary))

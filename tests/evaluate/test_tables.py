@@ -58,7 +58,9 @@ def finish(folder: RunFolder, cases: list[tuple[str, str, np.ndarray, np.ndarray
         marked=np.stack([marked for *_, marked, _ in cases]),
         metastasis=np.stack([truth for *_, truth in cases]),
     ).save(folder.predictions)
-    for path in (folder.settings, folder.folds, folder.metrics, folder.last, folder.best):
+    own = OTHER if folder.path.parent.name.startswith("two-") else SETTINGS
+    folder.settings.write_text(own.model_dump_json())
+    for path in (folder.folds, folder.metrics, folder.last, folder.best):
         path.write_text("")
     summary = {
         "train_positives": 4,
@@ -144,10 +146,10 @@ def test_everything_is_written_and_says_research_use_only(
     assert "one: 2 of 3 folds are finished." in text
     assert "Research use only" in text
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    kinds = ("summary", "areas", "lesions", "patients", "comparisons", "folds")
+    kinds = ("summary", "areas", "lesions", "patients", "comparisons", "folds", "missed")
     tables = {f"known_{kind}{end}" for kind in kinds for end in (".csv", ".md", ".tex")}
     sheets = {f"known_{run}_fold{fold}.png" for run in ("one", "two") for fold in (0, 1)}
-    pictures = {f"known_{kind}.png" for kind in ("folds", "results", "masks")}
+    pictures = {f"known_{kind}.png" for kind in ("folds", "results", "masks", "errors")}
     assert names == tables | sheets | pictures | {"known_cases.csv", "about.json"}
     for path in (tmp_path / "out").glob("*.[mt][de]*"):
         assert "Research use only" in path.read_text()
