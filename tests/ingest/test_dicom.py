@@ -232,6 +232,44 @@ def test_no_study_date_and_empty_spacing(pair, save, tmp_path):
     assert codes_of(scan) == {"no-spacing"}
 
 
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [
+        ([0.02, 0.02], "Pixel Spacing of 0.02 x 0.02 mm"),
+        ([240, 240], "Pixel Spacing of 240 x 240 mm"),
+        ([-2.4, 2.4], "Pixel Spacing of -2.4 x 2.4 mm"),
+        ([2.4], "Pixel Spacing of 2.4 mm"),
+    ],
+)
+def test_a_spacing_that_no_camera_has_is_said(pair, save, tmp_path, stated, shown):
+    scan = load_files([save(pair(PixelSpacing=stated), tmp_path / "a.dcm")])
+    flags = {flag.code: flag for flag in scan.flags}
+    assert scan.anterior.pixel_spacing_mm is None
+    assert set(flags) == {"implausible-spacing", "no-spacing"}
+    assert flags["implausible-spacing"].severity == "warning"
+    assert flags["implausible-spacing"].message.startswith(shown)
+    assert flags["no-spacing"].message.startswith("No usable pixel spacing is stated")
+
+
+def test_a_spacing_of_zero_says_nothing(pair, save, tmp_path):
+    scan = load_files([save(pair(PixelSpacing=[0, 0]), tmp_path / "a.dcm")])
+    assert codes_of(scan) == {"no-spacing"}
+
+
+def test_an_implausible_spacing_gives_way_to_a_plausible_one(pair, save, tmp_path):
+    dataset = pair(PixelSpacing=[0.02, 0.02], NominalScannedPixelSpacing=[2.1, 2.1])
+    scan = load_files([save(dataset, tmp_path / "a.dcm")])
+    assert scan.anterior.pixel_spacing_mm == (2.1, 2.1)
+    assert codes_of(scan) == {"implausible-spacing"}
+
+
+def test_unequal_row_and_column_spacing_is_said(pair, save, tmp_path):
+    scan = load_files([save(pair(PixelSpacing=[2.0, 4.0]), tmp_path / "a.dcm")])
+    said = [flag.message for flag in scan.flags if flag.code == "implausible-spacing"]
+    assert len(said) == 2
+    assert "Row and column spacing of the anterior view differ, 2 and 4 mm" in said[0]
+
+
 def test_spacing_from_other_attributes(pair, save, tmp_path):
     scanned = pair(PixelSpacing=None, NominalScannedPixelSpacing=[2.1, 2.1])
     assert load_files([save(scanned, tmp_path / "a.dcm")]).anterior.pixel_spacing_mm == (2.1, 2.1)

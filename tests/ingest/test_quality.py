@@ -118,6 +118,26 @@ def test_spacing_against_stature(front, back, spacing, flagged):
     assert ("implausible-spacing" in flags) == flagged
 
 
+@pytest.mark.parametrize(("spacing", "flagged"), [((2.0, 2.08), False), ((2.0, 2.4), True)])
+def test_oblong_pixels(front, back, spacing, flagged):
+    flag = flags_of(scan_of(front, back, spacing=spacing)).get("implausible-spacing")
+    assert (flag is not None) == flagged
+    assert flag is None or "differ, 2 and 2.4 mm" in flag.message
+
+
+@pytest.mark.parametrize(("size", "flagged"), [((1024, 256), True), ((512, 128), False)])
+def test_views_of_unlike_spacing(front, body, size, flagged):
+    """Another matrix over the same field of view is usual; another field is not."""
+    scan = scan_of(front, body("posterior", shape=size))
+    other = replace(scan.posterior, pixel_spacing_mm=(4.0, 4.0))
+    flags = judge(
+        replace(scan, posterior=other),
+        {"anterior": Look.at(scan.anterior), "posterior": Look.at(other)},
+    )
+    said = [flag.message for flag in flags if "so do their fields of view" in flag.message]
+    assert bool(said) == flagged
+
+
 def test_no_spacing_and_missing_view(front):
     flags = flags_of(scan_of(front, spacing=None))
     assert set(flags) == {"no-spacing", "view-missing"}

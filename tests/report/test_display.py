@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.quantify import read_scan
+from bonescan.quantify.unread import unread_flags
 from bonescan.report.display import NUMBER_PITCH, inverse_grey, lay_out, spread
 from bonescan.report.figure import draw_overlay
 from bonescan.scan import Reading, Scan
@@ -57,11 +58,44 @@ def test_both_views_show_the_same_rows(plain_scan: Scan, reading: Reading) -> No
 
 def test_the_limit_of_what_was_read_is_shown(plain_scan: Scan, reading: Reading) -> None:
     panel = lay_out(plain_scan, reading)[0]
-    assert panel.read_to is not None
-    assert panel.read_rows is not None
-    assert panel.read_to + panel.top == panel.read_rows[1]
+    (limit,) = panel.limits
+    assert reading.views[0].read_rows is not None
+    assert limit.row + panel.top == reading.views[0].read_rows[1]
+    assert limit.told == "not read below"
     everything = replace(reading, views=tuple(replace(v, read_rows=None) for v in reading.views))
-    assert lay_out(plain_scan, everything)[0].read_to is None
+    assert lay_out(plain_scan, everything)[0].limits == ()
+
+
+#: What is left of the counts below row 700 and above row 100, beside which there are 10000.
+@pytest.mark.parametrize(
+    ("above", "below", "told"),
+    [
+        (0, 5, []),
+        (0, 40, ["not read below"]),
+        (0, 2000, ["not read below"]),
+        (40, 0, ["not read above"]),
+        (40, 40, ["not read above", "not read below"]),
+    ],
+)
+def test_picture_and_flag_agree_on_what_was_not_read(
+    plain_scan: Scan, reading: Reading, above: int, below: int, told: list[str]
+) -> None:
+    view = plain_scan.anterior
+    assert view is not None
+    counts = np.zeros_like(view.counts)
+    counts[100:700, 100:110] = 10_000 / 6000
+    counts[50, 100], counts[900, 100] = above, below
+    scan = replace(plain_scan, anterior=replace(view, counts=counts), posterior=None)
+    seen = replace(reading.views[0], read_rows=(100, 700))
+    ours = replace(reading, views=(seen,), lesions=())
+    (panel,) = lay_out(scan, ours)
+    assert [limit.told for limit in panel.limits] == told
+    assert all(0 <= limit.row <= panel.shape[0] for limit in panel.limits)
+    flags = unread_flags(scan, ours.views)
+    assert [flag.code for flag in flags] == (["partly-read"] if told else [])
+    assert all(
+        f"({10_000 / (10_000 + above + below):.1%} of its counts)" in flag.message for flag in flags
+    )
 
 
 @given(st.lists(st.floats(0, 700), max_size=60).map(sorted))

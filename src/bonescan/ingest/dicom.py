@@ -33,9 +33,6 @@ _OTHER_TYPES = {
 #: Modalities whose single pictures may show a planar bone scan; the others are refused.
 _MODALITIES = {"NM", "OT", "SC", "XC", "ST", ""}
 
-#: Pixel spacings, mm, that a whole-body camera's matrix can have; real ones have 1 to 5.
-_SPACING_MM = (0.2, 20.0)
-
 
 class NoPicture(BadInput):
     """A DICOM object that by its kind shows nothing: a report, a segmentation, a directory."""
@@ -239,45 +236,6 @@ def _acquired(dataset: Dataset) -> str:
         if time:
             return headers.text(dataset, f"{kind}Date") + time
     return ""
-
-
-def pixel_spacing(dataset: Dataset) -> tuple[float, float] | None:
-    """Return (row, column) spacing in mm from the first attribute that has a usable one.
-
-    In this order: Pixel Spacing, then for pictures of other kinds Imager Pixel Spacing and Nominal
-    Scanned Pixel Spacing, the Pixel Measures of enhanced objects, and GE's field of view over the
-    matrix, (0011,xx57), where it gives square pixels.
-    """
-    measures = [
-        measure
-        for group in headers.items(dataset, "SharedFunctionalGroupsSequence")
-        for measure in headers.items(group, "PixelMeasuresSequence")
-    ]
-    candidates = [
-        headers.numbers(dataset, "PixelSpacing"),
-        headers.numbers(dataset, "ImagerPixelSpacing"),
-        headers.numbers(dataset, "NominalScannedPixelSpacing"),
-        *(headers.numbers(measure, "PixelSpacing") for measure in measures),
-        _ge_spacing(dataset),
-    ]
-    for found in candidates:
-        if len(found) == 2 and all(_SPACING_MM[0] <= value <= _SPACING_MM[1] for value in found):
-            return found[0], found[1]
-    return None
-
-
-def _ge_spacing(dataset: Dataset) -> tuple[float, ...]:
-    fields = headers.private_texts(dataset, 0x0011, 0x57, views.GE)
-    rows, columns = headers.positive(dataset, "Rows"), headers.positive(dataset, "Columns")
-    try:
-        across, along = float(fields[0]), float(fields[1])
-    except (IndexError, ValueError):
-        return ()
-    if not rows or not columns:
-        return ()
-    spacing = (along / rows, across / columns)
-    square = abs(spacing[0] - spacing[1]) <= 0.02 * spacing[1]
-    return spacing if square else ()
 
 
 def acquisition_of(dataset: Dataset, frame: int) -> Acquisition:

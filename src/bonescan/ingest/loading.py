@@ -16,6 +16,7 @@ from bonescan.ingest.quality import Look, judge
 from bonescan.ingest.refusal import refuse_other_studies
 from bonescan.ingest.resolve import cut
 from bonescan.ingest.sources import NamedPicture, SourceFile, Study
+from bonescan.ingest.spacing import Spacing, stated_spacing
 from bonescan.ingest.studies import find_studies
 from bonescan.scan import Acquisition, Crop, Flag, Identity, Scan, View, ViewName
 
@@ -27,6 +28,7 @@ class _Opened:
     source: SourceFile
     frames: Frames
     dataset: Dataset | None
+    spacing: Spacing
 
 
 def load_study(study: Study) -> Scan:
@@ -58,7 +60,7 @@ def load_study(study: Study) -> Scan:
     for named in study.views:
         file = opened[named.source.path]
         views[named.view] = _view(named, file)
-        flags += file.frames.flags
+        flags += file.frames.flags + file.spacing.flags
     true_counts = all(item.frames.true_counts for item in opened.values())
     first = study.views[0]
     file = opened[first.source.path]
@@ -114,9 +116,9 @@ def load_files(
 
 def _open(source: SourceFile) -> _Opened:
     if source.kind == "picture":
-        return _Opened(source, pictures.decode(source.path, source.origin), None)
+        return _Opened(source, pictures.decode(source.path, source.origin), None, Spacing())
     dataset = headers.read_dataset(source.path, source.origin)
-    return _Opened(source, pixels.decode(dataset, source.origin), dataset)
+    return _Opened(source, pixels.decode(dataset, source.origin), dataset, stated_spacing(dataset))
 
 
 def _picture_source(opened: Iterable[_Opened]) -> list[Flag]:
@@ -142,7 +144,7 @@ def _view(named: NamedPicture, file: _Opened) -> View:
     return View(
         name=named.view,
         counts=counts,
-        pixel_spacing_mm=dicom.pixel_spacing(file.dataset) if file.dataset is not None else None,
+        pixel_spacing_mm=file.spacing.mm,
         source=source.path,
         crop=picture.crop or Crop.whole((height, width)),
         sop_instance_uid=source.sop_instance_uid or None,

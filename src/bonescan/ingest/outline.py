@@ -41,6 +41,12 @@ _CONTRAST = 3.0
 #: Shoulders begin where the body is this share of its full breadth wide.
 _SHOULDER = 0.6
 
+#: The body counts as cut where it meets the frame's edge over this share of its height.
+_CUT_SHARE = 0.02
+
+#: A detector's edge shows so many pixels with counts beside the body.
+_AIR_PIXELS = 5
+
 #: A gap between two bodies: columns with less than this share of the fullest column.
 _GAP = 0.15
 
@@ -256,3 +262,29 @@ def _tile_borders(bodies: list[tuple[int, int]], factor: int, length: int) -> li
     )
     inner = equal if fits else [(start + stop) // 2 for start, stop in gaps]
     return [0, *inner, length]
+
+
+def cut_sides(counts: NDArray[np.float32], outline: Outline) -> dict[str, int]:
+    """Return the sides where the field of view cuts the body, with the length in pixels.
+
+    The field of view is what lies inside margins of exact zeros, as cameras leave them beside a
+    narrower detector. Such an edge counts only where it shows air, too: else it is the body's own.
+    """
+    rows, columns = np.nonzero(counts.any(axis=1))[0], np.nonzero(counts.any(axis=0))[0]
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    seen = counts[top:bottom, left:right]
+    strips = {
+        "top": (seen[:3].mean(axis=0), top == 0),
+        "bottom": (seen[-3:].mean(axis=0), bottom == counts.shape[0]),
+        "left": (seen[:, :3].mean(axis=1), left == 0),
+        "right": (seen[:, -3:].mean(axis=1), right == counts.shape[1]),
+    }
+    window = max(3, outline.height // 60)
+    cut = {}
+    for side, (strip, at_frame) in strips.items():
+        body = ndimage.uniform_filter1d(strip, window, mode="constant") > outline.air_level
+        around = ndimage.binary_dilation(body, iterations=window)
+        shows_air = int((strip[~around] > 0).sum()) >= _AIR_PIXELS
+        if (at_frame or shows_air) and body.sum() >= _CUT_SHARE * outline.height:
+            cut[side] = int(body.sum())
+    return cut

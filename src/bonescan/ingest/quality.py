@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bonescan.ingest.appearance import Appearance, appearance_of
-from bonescan.ingest.outline import Outline, body_mask, outline_of
+from bonescan.ingest.outline import Outline, body_mask, cut_sides, outline_of
 from bonescan.ingest.resolve import BY_OTHER, GUESSED
+from bonescan.ingest.spacing import spacing_flags
 from bonescan.scan import VIEW_NAMES, Flag, Scan, Severity, View, ViewName
 
 #: Counts of a view below which the bone scan index becomes unreliable, and unusable.
@@ -32,9 +33,6 @@ _BSI_ERROR = {FEW_COUNTS: 0.57, TOO_FEW_COUNTS: 4.7}
 #: Customary scan speed is 10 to 15 cm/min (SNM procedure guideline for bone scintigraphy 3.0).
 USUAL_VELOCITY_MM_S = 2.5
 
-#: Stature, mm, of the patients that bone scans for metastases are made of.
-STATURE_MM = (1200.0, 2200.0)
-
 #: So many touching pixels at a maximum of at least 32 mean that the counter was full.
 _PLATEAU_PIXELS, _PLATEAU_LEVEL = 6, 32
 
@@ -44,12 +42,6 @@ _WRAP_PIXELS, _WRAP_DARK, _WRAP_HOT, _WRAP_NEIGHBOURS = 3, 0.25, 0.75, 8
 
 #: So many pixels of this share of the maximum outside the body are letters or marks.
 _TEXT_PIXELS, _TEXT_LEVEL = 10, 0.4
-
-#: The body counts as cut where it meets the frame's edge over this share of its height.
-_CUT_SHARE = 0.02
-
-#: A detector's edge shows so many pixels with counts beside the body.
-_AIR_PIXELS = 5
 
 #: A body with less than these shares of its counts and of its area in its upper half stands on its
 #: head: 21 real views have 0.63 to 0.83 and 0.59 to 0.67, and 0.46 and 0.44 without their legs.
@@ -87,7 +79,7 @@ def judge(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
     looks : mapping from view name to Look
         One for each of its views.
     """
-    flags = _missing(scan) + _contradicted(scan, looks) + _velocity(scan) + _no_spacing(scan)
+    flags = _missing(scan) + _contradicted(scan, looks) + _velocity(scan) + _spacing(scan, looks)
     if scan.acquisition.true_counts:
         flags += _disagreement(scan)
     for view in scan.views:
@@ -96,8 +88,7 @@ def judge(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
         flags += _saturated(view) + _wrapped(view)
         outline = looks[view.name].outline
         if outline is not None:
-            flags += _clipped(view, outline) + _spacing(view, outline)
-            flags += _upside_down(view, outline)
+            flags += _clipped(view, outline) + _upside_down(view, outline)
     return flags
 
 
@@ -274,50 +265,7 @@ def _upper_half(picture: NDArray[Any]) -> float:
     return float(picture[: len(picture) // 2].sum() / picture.sum())
 
 
-def cut_sides(counts: NDArray[np.float32], outline: Outline) -> dict[str, int]:
-    """Return the sides where the field of view cuts the body, with the length in pixels.
-
-    The field of view is what lies inside margins of exact zeros, as cameras leave them beside a
-    narrower detector. Such an edge counts only where it shows air, too: else it is the body's own.
-    """
-    rows, columns = np.nonzero(counts.any(axis=1))[0], np.nonzero(counts.any(axis=0))[0]
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    seen = counts[top:bottom, left:right]
-    strips = {
-        "top": (seen[:3].mean(axis=0), top == 0),
-        "bottom": (seen[-3:].mean(axis=0), bottom == counts.shape[0]),
-        "left": (seen[:, :3].mean(axis=1), left == 0),
-        "right": (seen[:, -3:].mean(axis=1), right == counts.shape[1]),
-    }
-    window = max(3, outline.height // 60)
-    cut = {}
-    for side, (strip, at_frame) in strips.items():
-        body = ndimage.uniform_filter1d(strip, window, mode="constant") > outline.air_level
-        around = ndimage.binary_dilation(body, iterations=window)
-        shows_air = int((strip[~around] > 0).sum()) >= _AIR_PIXELS
-        if (at_frame or shows_air) and body.sum() >= _CUT_SHARE * outline.height:
-            cut[side] = int(body.sum())
-    return cut
-
-
-def _no_spacing(scan: Scan) -> list[Flag]:
-    names = [view.name for view in scan.views if view.pixel_spacing_mm is None]
-    if not names:
-        return []
-    message = f"No pixel spacing is known ({' and '.join(names)}), so areas are in pixels only"
-    return [Flag("no-spacing", message, "info")]
-
-
-def _spacing(view: View, outline: Outline) -> list[Flag]:
-    if view.pixel_spacing_mm is None:
-        return []
-    height = outline.height * view.pixel_spacing_mm[0]
-    cut = cut_sides(view.counts, outline)
-    too_small = height < STATURE_MM[0] and not ("top" in cut or "bottom" in cut)
-    if not too_small and height <= STATURE_MM[1]:
-        return []
-    message = (
-        f"A pixel spacing of {view.pixel_spacing_mm[0]:g} mm makes the body {height / 1000:.2f} m "
-        f"tall in the {view.name} view; areas in mm2 may be wrong"
-    )
-    return [Flag("implausible-spacing", message)]
+def _spacing(scan: Scan, looks: Mapping[ViewName, Look]) -> list[Flag]:
+    refused = any(flag.code == "implausible-spacing" for flag in scan.flags)
+    outlines = {name: look.outline for name, look in looks.items()}
+    return spacing_flags(scan.views, outlines, refused=refused)

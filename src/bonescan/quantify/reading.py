@@ -17,6 +17,7 @@ from bonescan.quantify.lesions import FoundLesions, find_lesions
 from bonescan.quantify.marks import mark_flags, measure_marks
 from bonescan.quantify.scoring import Scores, patient_score, score_scan
 from bonescan.quantify.skeletal import read_skeleton
+from bonescan.quantify.unread import unread_flags
 from bonescan.quantify.weights import Weights
 from bonescan.scan import (
     Canvas,
@@ -32,8 +33,6 @@ from bonescan.scan import (
 
 #: More marks than this in one view are doubted.
 MANY_MARKS = 40
-#: Unread rows that hold less than this share of a view's counts are air.
-UNREAD_SHARE = 0.01
 #: Marks on a larger share of the body than this are doubted.
 LARGE_SHARE = 0.2
 
@@ -160,7 +159,7 @@ def assemble_reading(
     )
     marked = [lesion for view in scan.views for lesion in found[view.name].lesions]
     skeletal = read_skeleton(scan, seen, marked, regions=regions, weights=weights)
-    raised = [*scan.flags, *canvas.flags, *doubts, *_model_flags(card), *_unread_flags(scan, seen)]
+    raised = [*scan.flags, *canvas.flags, *doubts, *_model_flags(card), *unread_flags(scan, seen)]
     for view in scan.views:
         if view.name not in marks.labels:
             raised += _view_flags(view, found[view.name])
@@ -258,24 +257,6 @@ def _view_flags(view: View, found: FoundLesions) -> list[Flag]:
             )
         )
     return flags
-
-
-def _unread_flags(scan: Scan, views: Iterable[ViewReading]) -> list[Flag]:
-    """Tell which part of the body the canvas leaves out, where that holds counts."""
-    parts = []
-    for view, reading in zip(scan.views, views, strict=True):
-        total = float(view.counts.sum(dtype=float))
-        if reading.read_rows is None or not total:
-            continue
-        first, end = reading.read_rows
-        share = 1 - float(view.counts[first:end].sum(dtype=float)) / total
-        if share >= UNREAD_SHARE:
-            rows = f"rows {first + 1} to {end} of {view.counts.shape[0]}"
-            parts.append(f"of the {view.name} view {rows} ({1 - share:.0%} of its counts)")
-    if not parts:
-        return []
-    message = f"The model saw not all of the body: {' and '.join(parts)} were read."
-    return [Flag("partly-read", message, "info")]
 
 
 def _once(flags: Iterable[Flag]) -> tuple[Flag, ...]:

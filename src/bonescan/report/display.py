@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bonescan.quantify.lesions import trace_outline
 from bonescan.quantify.position import Body, outline_body
+from bonescan.quantify.unread import unread_ends
 from bonescan.report import texts
 from bonescan.scan import Lesion, Reading, Scan, View, ViewName, ViewReading
 
@@ -41,6 +42,19 @@ class NumberTag:
 
 
 @dataclass(frozen=True)
+class ReadLimit:
+    """Where reading began or ended: a row of the cut-out, and which side of it was not read."""
+
+    row: int
+    unread_below: bool
+
+    @property
+    def told(self) -> str:
+        """What stands beside the line."""
+        return texts.NOT_READ_BELOW if self.unread_below else texts.NOT_READ_ABOVE
+
+
+@dataclass(frozen=True)
 class Panel:
     """One view, ready to be drawn.
 
@@ -56,8 +70,8 @@ class Panel:
     lesions : tuple of Lesion
         In view pixels, as everywhere.
     tags : tuple of NumberTag
-    read_rows : (int, int) or None
-        Rows [first, end) of the view that were read; None for all.
+    limits : tuple of ReadLimit
+        One for each end beyond which the view was not read, as the flag ``partly-read`` tells.
     unseen : tuple of (n, 2) float64
         Closed outlines, row and column in the cut-out, of what was taken out of the counts before
         the model saw them.
@@ -70,16 +84,8 @@ class Panel:
     black: float
     lesions: tuple[Lesion, ...]
     tags: tuple[NumberTag, ...]
-    read_rows: tuple[int, int] | None = None
+    limits: tuple[ReadLimit, ...] = ()
     unseen: tuple[NDArray[np.float64], ...] = ()
-
-    @property
-    def read_to(self) -> int | None:
-        """Row of the cut-out from which on nothing was read; None where all of it was."""
-        if self.read_rows is None:
-            return None
-        row = max(0, self.read_rows[1] - self.top)
-        return row if row < self.shape[0] else None
 
     @property
     def name(self) -> ViewName:
@@ -295,8 +301,17 @@ def _panel(
         black=window.black,
         lesions=lesions,
         tags=place_tags(lesions, window.top, window.left, shape),
-        read_rows=seen.read_rows,
+        limits=_limits(view, seen, window),
         unseen=_unseen(seen, window),
+    )
+
+
+def _limits(view: View, seen: ViewReading, window: _Window) -> tuple[ReadLimit, ...]:
+    """Return the ends of what was read; one that lies beyond the cut-out is drawn at its edge."""
+    return tuple(
+        ReadLimit(min(max(0, row - window.top), window.bottom - window.top), below)
+        for row, below in zip(unread_ends(view, seen), (False, True), strict=True)
+        if row is not None
     )
 
 

@@ -98,7 +98,7 @@ def _draw_panel(
     sides = (side_of_edge(panel.name, left=True), side_of_edge(panel.name, left=False))
     draw.text((spot.x, spot.y - 10), sides[0], INK, _font(22), anchor="ls")
     draw.text((right, spot.y - 10), sides[1], INK, _font(22), anchor="rs")
-    _draw_read_limit(draw, panel, spot)
+    _draw_limits(draw, panel, spot)
     _draw_unseen(draw, panel, spot)
     if truth is not None:
         for line in trace_outline(truth, -panel.top, -panel.left):
@@ -122,15 +122,15 @@ def _draw_marks(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
         draw.text(_at(spot, tag.row, edge), str(tag.lesion.number), MARK, _font(22), anchor=anchor)
 
 
-def _draw_read_limit(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
-    if panel.read_to is None:
-        return
+def _draw_limits(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
     right = panel.shape[1]
-    for column in range(0, right, 8):
-        ends = (column, min(column + 4, right))
-        draw.line([_at(spot, panel.read_to, end) for end in ends], LIMIT, 2)
-    below = _at(spot, panel.read_to + 2, right)
-    draw.text(below, texts.NOT_READ, LIMIT, _font(15), anchor="ra")
+    for limit in panel.limits:
+        for column in range(0, right, 8):
+            ends = (column, min(column + 4, right))
+            draw.line([_at(spot, limit.row, end) for end in ends], LIMIT, 2)
+        beside = _at(spot, limit.row + (2 if limit.unread_below else -2), right)
+        anchor = "ra" if limit.unread_below else "rd"
+        draw.text(beside, limit.told, LIMIT, _font(15), anchor=anchor)
 
 
 def _draw_unseen(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
-from bonescan.report.display import Panel, lesion_marks
+from bonescan.report.display import Panel, ReadLimit, lesion_marks
 from bonescan.report.page import Margins, SvgMark, grey_uri, svg_marks, template
 from bonescan.report.sheet import Sheet
 from bonescan.scan import Reading, Scan
@@ -41,7 +41,7 @@ class Picture:
     columns: int
     rows: int
     bar: float | None
-    read_to: int | None
+    limits: tuple[ReadLimit, ...]
     unseen: tuple[Unseen, ...]
     marks: tuple[SvgMark, ...]
     plain_text: str
@@ -93,7 +93,7 @@ def _picture(panel: Panel, reading: Reading) -> Picture:
         columns=columns,
         rows=rows,
         bar=None if spacing is None else round(SCALE_BAR_MM / spacing[1], 1),
-        read_to=None if panel.read_to is None else MARGINS.head + panel.read_to,
+        limits=panel.limits,
         unseen=tuple(_unseen(line) for line in panel.unseen),
         marks=svg_marks(lesion_marks(panel), panel, MARGINS),
         plain_text=texts.picture_text(reading, panel.name, marked=False),

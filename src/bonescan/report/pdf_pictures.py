@@ -121,7 +121,7 @@ def draw_pictures(
         frame = _Frame(x + ASIDE, top - _head(prints), scale)
         _draw_view(canvas, item, picture, frame)
         if item.limit:
-            _draw_limit(canvas, item.panel, frame)
+            _draw_limits(canvas, item.panel, frame)
             _draw_unseen(canvas, item.panel, frame)
         _draw_marks(canvas, item, frame)
         x += own + GAP
@@ -166,18 +166,17 @@ def _draw_scale_bar(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
     canvas.drawString(frame.left + length + 3, y - 2, texts.SCALE_BAR)
 
 
-def _draw_limit(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
-    if panel.read_to is None:
-        return
+def _draw_limits(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
     canvas.setStrokeColor(LIMIT)
     canvas.setLineWidth(0.6)
-    canvas.setDash(3, 2)
-    canvas.line(*frame.at(panel.read_to, 0), *frame.at(panel.read_to, panel.shape[1]))
-    canvas.setDash()
     canvas.setFillColor(LIMIT)
     canvas.setFont(PLAIN, 5.5)
-    right, y = frame.at(panel.read_to, panel.shape[1] - 2)
-    canvas.drawRightString(right, y - 6, texts.NOT_READ)
+    for limit in panel.limits:
+        canvas.setDash(3, 2)
+        canvas.line(*frame.at(limit.row, 0), *frame.at(limit.row, panel.shape[1]))
+        canvas.setDash()
+        right, y = frame.at(limit.row, panel.shape[1] - 2)
+        canvas.drawRightString(right, y + (-6 if limit.unread_below else 2), limit.told)
 
 
 def _draw_unseen(canvas: Canvas, panel: Panel, frame: _Frame) -> None:

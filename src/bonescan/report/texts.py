@@ -40,7 +40,7 @@ MEASURE_NOTE = (
 )
 NO_SPACING = "The source gives no pixel spacing: areas are in pixels, and nothing is in mm."
 WINDOW_NOTE = "99th percentile of the body in that view, at most eight times its median"
-NOT_READ = "not read below"
+NOT_READ_ABOVE, NOT_READ_BELOW = "not read above", "not read below"
 NOT_SEEN = "taken out, not read"
 SCALE_BAR = "10 cm"
 SCORE_OF_MODEL = "It is the model's, whatever a reader marks."
