@@ -71,6 +71,38 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(arguments: list[str]) -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["read", "x.dcm", "--out", "out", "--model", ""], "--model"),
+        (["read", "x.dcm", "--out", ""], "--out"),
+        (["read", "x.dcm", "--out="], "--out"),
+        (["read", "", "--out", "out"], "an argument"),
+        (["inspect", " "], "an argument"),
+        (["evaluate", "--cohort", "", "--out", "out"], "--cohort"),
+        (["train", "a.toml", "--data", "d", "--runs", "r", "--run", ""], "--run"),
+        (["show", "a.toml", "--set", ""], "--set"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
+)
+def test_an_empty_option_is_not_the_folder_one_is_in(
+    arguments: list[str], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = bonescan(*arguments)
+    assert result.returncode == 2
+    assert result.stderr == f"bonescan: {named}: is empty; give a value, or leave it out\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inspect_names_what_it_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("no scan")
+    (tmp_path / "broken.dcm").write_bytes(b"DICM nonsense")
+    result = bonescan("inspect", tmp_path)
+    assert result.returncode == 1
+    assert f"passed over: {tmp_path / 'note.txt'}: no scan" in result.stdout
+
+
 def test_some_failed_inputs_give_exit_code_1_and_name_each(tmp_path: Path) -> None:
     bad = tmp_path / "broken.dcm"
     bad.write_bytes(b"DICM nonsense")

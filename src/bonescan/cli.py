@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -24,6 +26,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+#: Said of an option or argument without content.
+_EMPTY = "is empty; give a value, or leave it out"
+
 #: Exit code after Ctrl-C.
 _INTERRUPTED = 130
 
@@ -34,6 +39,7 @@ def main() -> None:
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name need not be text: show it anyway
         sys.stdout.reconfigure(errors="backslashreplace")
+    _refuse_empty(sys.argv[1:])
     try:
         code = app(prog_name="bonescan", standalone_mode=False)
     except BonescanError as error:
@@ -46,6 +52,18 @@ def main() -> None:
     if code == _INTERRUPTED:
         _fail("interrupted; start the same command again to go on", code=_INTERRUPTED)
     sys.exit(code)
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """End a call with an empty word: as a path it would mean the folder that one happens to be in.
+
+    A shell makes one of a variable that is not set: ``--model "$MODEL"``.
+    """
+    for before, word in pairwise(("", *words)):
+        if not word.strip():
+            _fail(f"{before if before.startswith('-') else 'an argument'}: {_EMPTY}")
+        if word.startswith("--") and word.endswith("="):
+            _fail(f"{word[:-1]}: {_EMPTY}")
 
 
 def _fail_call(error: Exception) -> NoReturn:
@@ -230,6 +248,7 @@ def inspect(
     reports = []
     with find_studies(paths) as found:
         failures += [failure.reason for failure in found.failures]
+        skipped = [item.reason for item in found.skipped]
         for study in found.studies:
             try:
                 reports.append(inspect_study(study))
@@ -244,6 +263,8 @@ def inspect(
             for name, value in report.rows():
                 table.add_row(name, Text(value))
             console.print(table)
+        for reason in skipped:
+            console.print(f"passed over: {reason}", markup=False)
     complain(failures)
     raise typer.Exit(1 if failures else 0)
 

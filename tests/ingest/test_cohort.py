@@ -87,6 +87,12 @@ def test_spreadsheets_separate_by_semicolon_or_tab(write: Write, mark: str) -> N
     assert (case.labels[0].view, case.site) == ("anterior", "north")
 
 
+def test_a_heading_with_a_comma_of_its_own_is_taken(write: Write) -> None:
+    header = '"patient";study;cancer;metastasis;files;"age, in years"'
+    (case,) = read_cohort(write("p;s;breast;no;a.dcm;60", header=header)).cases
+    assert (case.patient, case.files[0].name) == ("p", "a.dcm")
+
+
 def test_rows_with_missing_files_are_named_and_the_others_kept(write: Write) -> None:
     cohort = read_cohort(
         write(

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from bonescan.errors import BadInput, NotABoneScan
 from bonescan.ingest import find_studies, load_files, load_study
@@ -164,6 +164,30 @@ def test_composite_frame(nm, save, body, tmp_path, order, axis):
     assert codes_of(scan) == {"composite-frame", "view-guessed"}
     pasted = scan.posterior.crop.paste(scan.posterior.counts)
     np.testing.assert_array_equal(pasted[pasted > 0], back[back > 0])
+
+
+def test_views_one_above_the_other_in_a_frame_of_normal_width(nm, save, body, tmp_path):
+    tiles = [
+        np.pad(body(view, shape=(512, 128), counts=600_000), ((0, 0), (64, 64)))
+        for view in ("posterior", "anterior")
+    ]
+    frame = np.concatenate(tiles)
+    assert frame.shape == (1024, 256)
+    scan = load_files([save(nm(frame, PixelSpacing=[4.0, 4.0]), tmp_path / "a.dcm")])
+    np.testing.assert_array_equal(scan.posterior.counts, tiles[0])
+    np.testing.assert_array_equal(scan.anterior.counts, tiles[1])
+    assert "composite-frame" in codes_of(scan)
+
+
+@pytest.mark.parametrize("margin", [0.06, 0.0])
+def test_frames_with_two_bodies_each_are_refused(nm, save, body, tmp_path, margin):
+    """Two passes of a camera that puts both views in a frame, one with room between them."""
+    tall = np.concatenate(
+        [body("anterior", shape=(512, 128), seed=n, margin=margin) for n in (1, 2)]
+    )
+    path = save(nm([tall, tall], codes=[ANTERIOR, POSTERIOR]), tmp_path / "a.dcm")
+    with pytest.raises(BadInput, match="the anterior view shows several outlines, not one body"):
+        load_files([path])
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (512, 128), (1024, 512), (2048, 512)])
@@ -369,6 +393,15 @@ def test_lossy_compression_is_flagged(pair, save, tmp_path):
     assert codes_of(load_files([path])) == {"lossy-compression"}
 
 
+def test_a_lossy_transfer_syntax_is_flagged_where_the_header_is_silent(pair, save, tmp_path):
+    dataset = pair()
+    dataset.compress(JPEG2000, j2k_cr=[8], generate_instance_uid=False)
+    assert "LossyImageCompression" not in dataset
+    assert codes_of(load_files([save(dataset, tmp_path / "a.dcm")])) == {"lossy-compression"}
+    dataset.LossyImageCompression = "00"
+    assert codes_of(load_files([save(dataset, tmp_path / "b.dcm")])) == set()
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -387,6 +420,35 @@ def test_cut_off_file(pair, save, tmp_path, keep):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     assert "cut off" in refused(path) or keep == 0.01
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+def test_cut_off_encapsulated_pixels_are_named(pair, save, tmp_path, syntax):
+    dataset = pair()
+    dataset.compress(syntax)
+    path = save(dataset, tmp_path / "a.dcm")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert "Pixel Data is cut off; transfer the file again" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        (["BitsAllocated"], "Bits Allocated is missing"),
+        (["PhotometricInterpretation"], "Photometric Interpretation is missing"),
+        (
+            ["BitsAllocated", "PhotometricInterpretation"],
+            "Bits Allocated and Photometric Interpretation are missing",
+        ),
+        (["Rows"], "Rows is missing, so there is no picture"),
+        (["Columns"], "matrix of 1024 x 0"),
+    ],
+)
+def test_a_missing_pixel_attribute_is_named(pair, save, tmp_path, missing, named):
+    dataset = pair(**dict.fromkeys(missing))
+    dataset["PixelData"].VR = "OW"
+    assert named in refused(save(dataset, tmp_path / "a.dcm"))
 
 
 def load_or_none(path: Path):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from bonescan.ingest import find_studies, inspect_study, load_files
 from bonescan.ingest.appearance import Appearance, appearance_of, telling_apart
-from bonescan.ingest.outline import bodies_in, outline_of
+from bonescan.ingest.outline import outline_of
 from bonescan.ingest.quality import Look, judge
+from bonescan.ingest.tiles import bodies_in
 from bonescan.scan import Acquisition, Crop, Scan, View
 
 

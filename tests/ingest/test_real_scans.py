@@ -12,7 +12,8 @@ from PIL import Image
 from bonescan.errors import NotABoneScan
 from bonescan.ingest import find_studies, load_files, load_study, quality
 from bonescan.ingest.appearance import appearance_of, telling_apart
-from bonescan.ingest.outline import bodies_in, outline_of
+from bonescan.ingest.outline import outline_of
+from bonescan.ingest.tiles import bodies_in, shows_a_column_of_bodies
 from bonescan.scan import Crop, View
 
 NUMBERS = range(1, 11)
@@ -99,4 +100,23 @@ def test_side_by_side(real):
         for axis in (0, 1):
             crops = bodies_in(np.concatenate([back, front], axis=axis))
             assert [(crop.height, crop.width) for crop in crops] == [(1024, 256)] * 2
-        assert len(bodies_in(np.pad(front, ((0, 0), (200, 300))))) == 1
+        for margins in ((0, 0), (128, 128), (200, 300)):
+            assert len(bodies_in(np.pad(front, ((0, 0), margins)))) == 1
+
+
+def test_a_single_body_is_no_column_of_bodies(real):
+    for grey in (nm1(real), *(picture(real, n, side) for n in NUMBERS for side in ("ANT", "POST"))):
+        for part in (grey, grey[:700], grey[:, 50:206], grey[90:700]):
+            assert len(bodies_in(part)) == 1
+            assert not shows_a_column_of_bodies(part)
+
+
+def test_bodies_without_a_gap_between_them(real):
+    for number in NUMBERS:
+        tight = []
+        for side in ("ANT", "POST"):
+            grey = picture(real, number, side)
+            found = outline_of(grey)
+            tight.append(grey[found.top : found.bottom])
+        column = np.concatenate(tight)
+        assert len(bodies_in(column)) == 2 or shows_a_column_of_bodies(column)

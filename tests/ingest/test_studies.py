@@ -148,6 +148,9 @@ def test_scatter_window_in_a_file_of_its_own(one, save, energy_windows, tmp_path
     with find_studies([tmp_path]) as found:
         assert [study.name for study in found.studies] == ["1"]
         assert [item.path.name for item in found.skipped] == ["2.dcm"]
+        (flag,) = found.studies[0].flags
+    assert flag.code == "several-energy-windows"
+    assert flag.message.startswith("Not read: 2.dcm: energy window")
 
 
 def test_failures_do_not_stop_others(two, save, tmp_path):
@@ -156,13 +159,16 @@ def test_failures_do_not_stop_others(two, save, tmp_path):
     (tmp_path / "text.dcm").write_text("hello")
     (tmp_path / "ct1.dcm").write_bytes(b"")
     for number in range(3):
+        save(two(Modality="MR"), tmp_path / "mr" / f"{number}.dcm")
+    for number in range(11):
         save(two(Modality="CT"), tmp_path / "ct" / f"{number}.dcm")
     studies, failures = summary([tmp_path, tmp_path / "missing.dcm"])
     assert list(studies) == ["good"]
     assert sum("no such file" in reason for reason in failures) == 1
     (ct,) = [reason for reason in failures if "Modality is CT" in reason]
-    assert "2 more files alike" in ct
-    assert len(failures) == 5
+    assert "10 more files alike" in ct
+    assert sum("Modality is MR" in reason for reason in failures) == 3  # each named
+    assert len(failures) == 8
     assert all("\n" not in reason for reason in failures)
 
 

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bonescan.quantify.lesions import label_components, measure_lesions
+from bonescan.quantify.placing import compare_sides
 from bonescan.quantify.position import Midline
 from bonescan.quantify.skeletal import SkeletalReading, read_skeleton
 from bonescan.scan import VIEW_NAMES, Crop, Lesion, Scan, View, ViewName, ViewReading
@@ -190,6 +191,25 @@ def test_without_bone_names_sides_and_views_are_compared_all_the_same(block_scan
     assert (result.index, result.regions, result.flags) == (None, (), ())
     assert [item.match for item in result.lesions] == [1, 1]
     assert all(item.mirror_ratio == pytest.approx(1, rel=0.01) for item in result.lesions)
+
+
+def test_a_lesion_opposite_of_air_has_no_mirror(block_scan: Scan) -> None:
+    """One leg lies apart, as in a patient who cannot keep them level."""
+    assert block_scan.anterior is not None
+    counts = block_scan.anterior.counts.copy()
+    counts[150:190, 52:] = 0.01
+    counts[160:166, 32:38] = 400
+    view = replace(block_scan.anterior, counts=counts)
+    mask = np.zeros(counts.shape, np.uint8)
+    mask[160:166, 32:38] = 1
+    (found,) = measure_lesions(view, mask.astype(np.int32), (mask > 0).astype(np.float32)).lesions
+    (lesion,) = compare_sides(view, [found], mask, Midline(50.0, 0.0))
+    assert lesion.side == "R"
+    assert lesion.mirror_ratio is None
+    counts = np.where(mask > 0, np.float32(400), block_scan.anterior.counts)
+    level = replace(block_scan.anterior, counts=counts)
+    (lesion,) = compare_sides(level, [found], mask, Midline(50.0, 0.0))
+    assert lesion.mirror_ratio == pytest.approx(400 / 100)
 
 
 def test_mirroring_twice_is_the_identity() -> None:

@@ -203,9 +203,18 @@ def _rows(path: Path) -> list[tuple[int, Mapping[str, str]]]:
 
 
 def _delimiter(text: str) -> str:
-    """Return what separates the columns; spreadsheets of some countries write semicolons."""
-    heading = text.partition("\n")[0]
-    return next((mark for mark in ",;\t" if mark in heading), ",")
+    """Return what separates the columns; spreadsheets of some countries write semicolons.
+
+    The heading's names tell, not its first mark: one of them may hold a comma itself.
+    """
+    lines = text.splitlines()
+    heading = lines[0] if lines else ""
+
+    def found(mark: str) -> int:
+        names = [name.strip(' "').casefold() for name in heading.split(mark)]
+        return sum(name in names for name in REQUIRED)
+
+    return max(",;\t", key=found)
 
 
 def _case(path: Path, line: int, row: Mapping[str, str]) -> Case:

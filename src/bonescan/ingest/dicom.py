@@ -9,7 +9,6 @@ from pydicom.dataset import Dataset
 
 from bonescan.errors import BadInput, NotABoneScan
 from bonescan.ingest import energy, headers, views
-from bonescan.ingest.outline import bodies_in
 from bonescan.ingest.pixels import (
     check_matrix,
     check_size,
@@ -18,6 +17,7 @@ from bonescan.ingest.pixels import (
     tells_frame_count,
 )
 from bonescan.ingest.sources import Picture, SourceFile
+from bonescan.ingest.tiles import bodies_in
 from bonescan.scan import Acquisition, Flag, Identity
 
 #: Image Type, value 3, of studies that are no planar scan.
@@ -39,7 +39,7 @@ class NoPicture(BadInput):
 
 
 def describe(path: Path, origin: Path) -> SourceFile:
-    """Read a DICOM file's header, and its pixels only where the layout depends on them.
+    """Read a DICOM file's header, and the pixels of one that may show several bodies in a frame.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _check_kind(dataset: Dataset, origin: Path) -> None:
             raise NoPicture(
                 f"{origin}: holds no picture (modality {modality or 'none'}); give the scan itself"
             )
-        raise BadInput(f"{origin}: Rows and Pixel Data are missing; export the study with pixels")
+        raise BadInput(f"{origin}: Rows is missing, so there is no picture; export the study again")
     if modality in {"SEG", "PR"}:
         raise NoPicture(
             f"{origin}: is a segmentation or presentation state, not a scan; give the scan itself"
@@ -133,13 +133,11 @@ def _pictures(
     pictures = tuple(_picture(dataset, frame, frames, windows[frame - 1]) for frame in named)
     if len(pictures) == 1:
         picture = pictures[0]
-        if may_be_composite(rows, columns):
-            grey = decode(headers.read_dataset(path, origin), origin).grey[picture.frame - 1]
-            crops = bodies_in(grey)
-            if len(crops) > 1:
-                return tuple(
-                    Picture(picture.frame, crop, window=picture.window) for crop in crops
-                ), (*flags, composite_flag(len(crops), rows, columns))
+        grey = decode(headers.read_dataset(path, origin), origin).grey[picture.frame - 1]
+        crops = bodies_in(grey)
+        if len(crops) > 1:
+            cut = tuple(Picture(picture.frame, crop, window=picture.window) for crop in crops)
+            return cut, (*flags, composite_flag(len(crops), rows, columns))
         clue = picture.clue or views.clue_of_file(dataset, origin)
         pictures = (
             Picture(
@@ -220,11 +218,6 @@ def composite_flag(count: int, rows: int, columns: int) -> Flag:
         f"One {rows} x {columns} frame shows {count} bodies and was cut between them",
         "info",
     )
-
-
-def may_be_composite(rows: int, columns: int) -> bool:
-    """Tell whether a frame is too wide, or too tall, to be sure that it shows a single body."""
-    return columns > 0.4 * rows or rows > 5 * columns
 
 
 def _acquired(dataset: Dataset) -> str:

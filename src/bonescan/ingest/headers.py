@@ -71,9 +71,12 @@ def read_dataset(path: Path, origin: Path | None = None, *, pixels: bool = True)
         raise BadInput(
             f"{shown}: the DICOM header is damaged or cut off; export the study again"
         ) from error
-    if not dataset:
-        raise BadInput(f"{shown}: holds no DICOM attributes; export the study again")
-    return dataset
+    if dataset:
+        return dataset
+    # pydicom gives up a whole data set where encapsulated pixel data breaks off.
+    if pixels and read_dataset(path, origin, pixels=False):
+        raise BadInput(f"{shown}: Pixel Data is cut off; transfer the file again")
+    raise BadInput(f"{shown}: holds no DICOM attributes; export the study again")
 
 
 def _has_preamble(path: Path) -> bool:

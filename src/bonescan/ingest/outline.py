@@ -1,4 +1,4 @@
-"""The outline of the body in a planar picture, and how many bodies a frame shows side by side.
+"""The outline of the body in a planar picture, and where the field of view cuts it.
 
 This is a coarse look for checks and layout, on a reduced picture and without any assumption about
 intensities. The mask that training and reading use is made in `bonescan.masks`.
@@ -7,15 +7,12 @@ intensities. The mask that training and reading use is made in `bonescan.masks`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
-
-from bonescan.scan import Crop
 
 #: The coarse picture's longer side is at most this, in pixels.
 _COARSE_SIDE = 512
@@ -46,12 +43,6 @@ _CUT_SHARE = 0.02
 
 #: A detector's edge shows so many pixels with counts beside the body.
 _AIR_PIXELS = 5
-
-#: A gap between two bodies: columns with less than this share of the fullest column.
-_GAP = 0.15
-
-#: A second body has at least this share of the first one's area.
-_SECOND_BODY = 0.4
 
 
 @dataclass(frozen=True)
@@ -133,10 +124,10 @@ def body_mask(grey: NDArray[Any]) -> tuple[NDArray[np.bool_], int, float]:
     logged = np.log1p(ndimage.gaussian_filter(coarse, _SMOOTHING) * gain)
     threshold = float(threshold_otsu(logged))
     air_level = float(np.expm1(threshold)) / gain / factor**2
-    return _without_specks(logged > threshold), factor, air_level
+    return without_specks(logged > threshold), factor, air_level
 
 
-def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Keep components of at least 2 % of the largest: burned-in letters and noise go."""
     labels, count = ndimage.label(mask)
     if count == 0:
@@ -150,7 +141,7 @@ def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def outline_of(grey: NDArray[Any]) -> Outline | None:
     """Return the body's outline in a picture, or None where there is nothing in it."""
     mask, factor, air_level = body_mask(grey)
-    found = _outline(mask, factor, air_level)
+    found = outline_of_mask(mask, factor, air_level)
     if found is None:
         return None
     return replace(found, contrast=_contrast(grey, mask, factor))
@@ -165,7 +156,8 @@ def _contrast(grey: NDArray[Any], mask: NDArray[np.bool_], factor: int) -> float
     return body / int(mask.sum()) / ((total - body) / air_pixels)
 
 
-def _outline(mask: NDArray[np.bool_], factor: int, air_level: float = 0.0) -> Outline | None:
+def outline_of_mask(mask: NDArray[np.bool_], factor: int, air_level: float = 0.0) -> Outline | None:
+    """Return the outline of a coarse body mask of `body_mask`, or None where it is empty."""
     rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
     if rows.size == 0:
         return None
@@ -191,77 +183,6 @@ def _extents(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     first = mask.argmax(axis=1)
     last = mask.shape[1] - mask[:, ::-1].argmax(axis=1)
     return np.where(mask.any(axis=1), last - first, 0).astype(np.int64)
-
-
-def bodies_in(grey: NDArray[Any]) -> tuple[Crop, ...]:
-    """Split a frame that shows several bodies, side by side or one above the other.
-
-    Parameters
-    ----------
-    grey : (H, W) array
-        Counts or grey values, high is hot.
-
-    Returns
-    -------
-    tuple of Crop
-        One for each body, left to right or top to bottom; a single crop of the whole frame where
-        only one body, or none, was found. Crops are equal tiles where the gaps allow.
-    """
-    mask, factor, _ = body_mask(grey)
-    height, width = int(grey.shape[0]), int(grey.shape[1])
-    cuts = _cuts(mask, axis=1, factor=factor, length=width)
-    if cuts:
-        return tuple(
-            Crop(0, left, height, right - left, height, width) for left, right in pairwise(cuts)
-        )
-    cuts = _cuts(mask, axis=0, factor=factor, length=height)
-    if cuts:
-        return tuple(
-            Crop(top, 0, bottom - top, width, height, width) for top, bottom in pairwise(cuts)
-        )
-    return (Crop.whole((height, width)),)
-
-
-def _cuts(mask: NDArray[np.bool_], axis: int, factor: int, length: int) -> list[int]:
-    """Return borders of the tiles along an axis, in picture pixels; empty for a single body."""
-    profile = mask.sum(axis=1 - axis)
-    if profile.max(initial=0) == 0:
-        return []
-    runs = _runs(profile > _GAP * profile.max())
-    bodies = [run for run in runs if _is_body(mask, run, axis)]
-    if len(bodies) < 2:
-        return []
-    areas = [int(profile[start:stop].sum()) for start, stop in bodies]
-    bodies = [
-        run for run, area in zip(bodies, areas, strict=True) if area >= _SECOND_BODY * max(areas)
-    ]
-    if len(bodies) < 2:
-        return []
-    return _tile_borders(bodies, factor, length)
-
-
-def _is_body(mask: NDArray[np.bool_], run: tuple[int, int], axis: int) -> bool:
-    part = mask[:, slice(*run)] if axis == 1 else mask[slice(*run), :]
-    found = _outline(_without_specks(part), 1)
-    return found is not None and found.looks_like_a_body
-
-
-def _runs(occupied: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the (start, stop) of each stretch of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], occupied, [False]]).astype(np.int8)))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
-
-
-def _tile_borders(bodies: list[tuple[int, int]], factor: int, length: int) -> list[int]:
-    """Cut at equal tiles where every cut falls into a gap, else in the middle of each gap."""
-    gaps = [(left[1] * factor, right[0] * factor) for left, right in pairwise(bodies)]
-    equal = [length * k // len(bodies) for k in range(1, len(bodies))]
-    fits = all(
-        start - factor <= cut <= stop + factor
-        for cut, (start, stop) in zip(equal, gaps, strict=True)
-    )
-    inner = equal if fits else [(start + stop) // 2 for start, stop in gaps]
-    return [0, *inner, length]
 
 
 def cut_sides(counts: NDArray[np.float32], outline: Outline) -> dict[str, int]:

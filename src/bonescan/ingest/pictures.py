@@ -16,10 +16,10 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from bonescan.errors import BadInput
 from bonescan.ingest import views
-from bonescan.ingest.dicom import composite_flag, may_be_composite
-from bonescan.ingest.outline import bodies_in
+from bonescan.ingest.dicom import composite_flag
 from bonescan.ingest.pixels import Frames, check_matrix, colour_to_grey, turned_to_dark_air
 from bonescan.ingest.sources import Picture, SourceFile
+from bonescan.ingest.tiles import bodies_in
 from bonescan.ingest.views import Clue
 from bonescan.scan import Flag
 
@@ -35,7 +35,7 @@ def looks_like_picture(path: Path) -> bool:
 
 
 def describe(path: Path, origin: Path) -> SourceFile:
-    """Read a picture file's size and name, and its pixels only where the layout needs them.
+    """Read a picture file's size and name, and from its pixels how many bodies it shows.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def describe(path: Path, origin: Path) -> SourceFile:
     check_matrix(origin, rows, columns, count)
     pictures: tuple[Picture, ...] = tuple(Picture(frame) for frame in range(1, count + 1))
     flags: tuple[Flag, ...] = ()
-    if count == 1 and may_be_composite(rows, columns):
+    if count == 1:
         crops = bodies_in(decode(path, origin).grey[0])
         if len(crops) > 1:
             pictures = tuple(Picture(1, crop) for crop in crops)

@@ -16,7 +16,15 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
-from pydicom.uid import UID, JPEGLSLossless, JPEGLSNearLossless, RLELossless
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 from scipy import ndimage
 
 from bonescan.errors import BadInput, NotABoneScan
@@ -33,6 +41,12 @@ _GREY_TOLERANCE = 0.04
 _LUMA = (0.299, 0.587, 0.114)
 
 _NATIVE_SYNTAXES = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
+
+#: Attributes without which stored pixels are bytes only.
+_FORMAT = ("Bits Allocated", "Photometric Interpretation")
+
+#: Transfer syntaxes that lose something, unless the header says that these pixels lost nothing.
+_LOSSY_SYNTAXES = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000}
 
 _DECODERS: dict[str, str] = {
     RLELossless: "pydicom",
@@ -156,7 +170,7 @@ def decode(dataset: Dataset, shown: Path) -> Frames:
     flags += colour_flags
     grey, value_flags = _to_values(grey, dataset, shown)
     flags += value_flags
-    if headers.text(dataset, "LossyImageCompression") == "01":
+    if _is_lossy(dataset):
         message = "The pixels were compressed with loss; their values are no longer exact counts"
         flags.append(Flag("lossy-compression", message))
     if headers.text(dataset, "BurnedInAnnotation").upper() == "YES":
@@ -175,6 +189,7 @@ def _stored_values(dataset: Dataset, shown: Path) -> NDArray[Any]:
     if not any(key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise BadInput(f"{shown}: Pixel Data is missing; export the study again with pixels")
     check_matrix(shown, rows, columns, frames)
+    _check_format(dataset, shown)
     try:
         with headers.quietly():
             dataset.NumberOfFrames = frames
@@ -196,6 +211,17 @@ def _stored_values(dataset: Dataset, shown: Path) -> NDArray[Any]:
     return np.asarray(array).reshape(shape)
 
 
+def _check_format(dataset: Dataset, shown: Path) -> None:
+    """Name what is missing of the attributes without which pixels cannot be told from bytes."""
+    missing = [name for name in _FORMAT if not headers.texts(dataset, name.replace(" ", ""))]
+    if missing:
+        shown_names = " and ".join(missing)
+        raise BadInput(
+            f"{shown}: {shown_names} {'is' if len(missing) == 1 else 'are'} missing, so that its "
+            "pixels cannot be read; export the study again"
+        )
+
+
 def _decoder(dataset: Dataset) -> str:
     """Choose gdcm wherever it can decode: it refuses damaged JPEG data, which others fill in.
 
@@ -209,6 +235,13 @@ def _decoder(dataset: Dataset) -> str:
         return "gdcm" if "gdcm" in get_decoder(UID(syntax)).available_plugins else ""
     except NotImplementedError:  # a syntax that needs or has no decoder
         return ""
+
+
+def _is_lossy(dataset: Dataset) -> bool:
+    """Tell whether the pixels lost something; the syntax speaks where the header is silent."""
+    said = headers.text(dataset, "LossyImageCompression")
+    syntax = headers.text(dataset.get("file_meta") or Dataset(), "TransferSyntaxUID")
+    return said == "01" or (said != "00" and syntax in _LOSSY_SYNTAXES)
 
 
 def _has_channels(dataset: Dataset, array: NDArray[Any]) -> bool:

@@ -45,9 +45,13 @@ def fill_polygon(points: Points, shape: tuple[int, int]) -> NDArray[np.bool_]:
     (x0, y0), (x1, y1) = upper[edge].T, lower[edge].T
     crossing = x0 + (rows + 0.5 - y0) / (y1 - y0) * (x1 - x0)
     columns = np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.intp)
-    turns = np.zeros((height, width + 1), np.int32)
-    np.add.at(turns, (rows, columns), np.where(downwards[edge], 1, -1))
-    return np.asarray(np.cumsum(turns, axis=1)[:, :width] != 0)
+    filled = np.zeros(shape, np.bool_)
+    if rows.size:
+        top, bottom = int(rows.min()), int(rows.max()) + 1
+        turns = np.zeros((bottom - top, width + 1), np.int32)
+        np.add.at(turns, (rows - top, columns), np.where(downwards[edge], 1, -1))
+        filled[top:bottom] = np.cumsum(turns, axis=1)[:, :width] != 0
+    return filled
 
 
 def fill_circle(centre: Points, radius: float, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from bonescan.errors import NotABoneScan
 from bonescan.ingest import energy, headers
 from bonescan.ingest.outline import Outline
+from bonescan.ingest.tiles import bodies_in, shows_a_column_of_bodies
 from bonescan.scan import Scan, ViewName
 
 #: An outline this many times as wide as high may be a body on its side.
@@ -36,7 +37,8 @@ def refuse_other_studies(
     Raises
     ------
     NotABoneScan
-        With the reason.
+        With the reason; also if a view shows several bodies, as frames that hold both views do
+        where `bonescan.ingest.tiles` could not part them.
     """
     shown = ", ".join(str(path) for path in scan.sources)
     for dataset in datasets:
@@ -44,6 +46,12 @@ def refuse_other_studies(
         if reason:
             raise NotABoneScan(f"{shown}: {reason}; give a planar whole-body bone scan")
     for view in scan.views:
+        if len(bodies_in(view.counts)) > 1 or shows_a_column_of_bodies(view.counts):
+            raise NotABoneScan(
+                f"{shown}: the {view.name} view shows several outlines, not one body"
+                f"{_image_type(datasets)}; give a planar whole-body bone scan with each view in a "
+                "frame or a file of its own"
+            )
         outline = outlines.get(view.name)
         if outline is None or not outline.looks_like_a_body:
             if outline is not None and outline.width > _LYING * outline.height:

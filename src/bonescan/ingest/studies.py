@@ -25,6 +25,10 @@ from bonescan.scan import Flag, ViewName
 _CLAIMS = {".dcm", ".dicom", ".ima", ".zip"} | pictures.SUFFIXES
 
 
+#: So many files of a folder that fail for one reason are named each by itself; more, in one line.
+_NAMED_FAILURES = 10
+
+
 @dataclass(frozen=True)
 class FoundStudies:
     """The studies found, in a context manager that removes what zips were unpacked to.
@@ -133,7 +137,7 @@ def find_studies(
                 f"{shown}: holds no DICOM file or picture of a scan; check the path",
             )
         )
-    return FoundStudies(studies, tuple(_merged(failures)), tuple(skipped), stack)
+    return FoundStudies(studies, tuple(_merged(failures)), tuple(_merged(skipped)), stack)
 
 
 def _describe(item: InputFile) -> SourceFile:
@@ -226,14 +230,23 @@ def _without_scatter(sources: Sequence[SourceFile], skipped: list[Failure]) -> l
         return window.holds_photopeak if window else None
 
     with_peak = {source.study_uid for source in sources if source.study_uid and holds(source)}
-    kept = []
+    kept: list[SourceFile] = []
+    left: defaultdict[str, list[str]] = defaultdict(list)
     for source in sources:
         if source.study_uid in with_peak and holds(source) is False:
             reason = f"energy window {source.pictures[0].window} does not hold 140.5 keV"
             skipped.append(Failure(source.origin, f"{source.origin}: {reason}"))
+            left[source.study_uid].append(f"{source.origin.name}: {reason}")
         else:
             kept.append(source)
-    return kept
+    return [_noting_windows(source, left[source.study_uid]) for source in kept]
+
+
+def _noting_windows(source: SourceFile, left: Sequence[str]) -> SourceFile:
+    if not left:
+        return source
+    flag = Flag("several-energy-windows", f"Not read: {'; '.join(left)}", "info")
+    return replace(source, flags=(*source.flags, flag))
 
 
 def _pixel_digest(source: SourceFile) -> str:
@@ -293,16 +306,18 @@ def _flags_of(group: Sequence[NamedPicture], notes: dict[Path, Flag]) -> tuple[F
 
 def _merged(failures: Sequence[Failure]) -> list[Failure]:
     """Say once what holds for many files of a folder: a CT series is one failure, not 500."""
-    first: dict[tuple[Path, str], Failure] = {}
-    counts: defaultdict[tuple[Path, str], int] = defaultdict(int)
+    alike: defaultdict[tuple[Path, str], list[Failure]] = defaultdict(list)
     for failure in failures:
         reason = failure.reason.removeprefix(f"{failure.path}: ")
-        key = (failure.path.parent, reason)
-        first.setdefault(key, failure)
-        counts[key] += 1
+        alike[failure.path.parent, reason].append(failure)
     return [
-        failure
-        if counts[key] == 1
-        else replace(failure, reason=f"{failure.reason} ({counts[key] - 1} more files alike)")
-        for key, failure in first.items()
+        merged
+        for group in alike.values()
+        for merged in (
+            group
+            if len(group) <= _NAMED_FAILURES
+            else [
+                replace(group[0], reason=f"{group[0].reason} ({len(group) - 1} more files alike)")
+            ]
+        )
     ]

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bonescan.quantify.position import Midline, side_of
+from bonescan.quantify.position import Midline, outline_body, side_of
 from bonescan.quantify.regions import Skeleton, on_bone
 from bonescan.scan import OTHER_BONE, REGIONS, Lesion, RegionMeasure, View
 
 #: Region of a lesion on a bone of none of the 12 regions.
 ON_OTHER_BONE = "other bone"
-#: The other side tells something where this share of the mirrored pixels is in the view and in no
-#: lesion.
+#: The other side tells something where this share of the mirrored pixels is in the body and in no
+#: lesion; where legs or arms lie unevenly, the mirrored place is air.
 LEAST_MIRRORED = 0.5
 
 
@@ -84,16 +84,23 @@ def compare_sides(
     -------
     tuple of Lesion
         ``mirror_ratio`` stays None for a lesion at the midline, where less than half of the
-        mirrored place is in the view and free of lesions, and where that has no counts.
+        mirrored place is in the body and free of lesions, and where that has no counts.
     """
+    if not lesions:
+        return ()
+    comparable = outline_body(view.counts).mask & (mask == 0)
     return tuple(
-        replace(lesion, mirror_ratio=_mirror_ratio(view, lesion, mask, midline))
+        replace(lesion, mirror_ratio=_mirror_ratio(view, lesion, mask, comparable, midline))
         for lesion in lesions
     )
 
 
 def _mirror_ratio(
-    view: View, lesion: Lesion, mask: NDArray[np.uint8], midline: Midline
+    view: View,
+    lesion: Lesion,
+    mask: NDArray[np.uint8],
+    comparable: NDArray[np.bool_],
+    midline: Midline,
 ) -> float | None:
     if lesion.side == "midline":
         return None
@@ -101,7 +108,7 @@ def _mirror_ratio(
     rows, columns = (np.rint(axis).astype(int) for axis in midline.mirror(*pixels))
     inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
     rows, columns = rows[inside], columns[inside]
-    free = mask[rows, columns] == 0
+    free = comparable[rows, columns]
     if free.sum() < LEAST_MIRRORED * lesion.area_pixels:
         return None
     mirrored = float(view.counts[rows[free], columns[free]].mean())
