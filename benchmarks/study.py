@@ -25,6 +25,9 @@ from bonescan.simulate import write_cohort
 
 ROUNDS = 9
 
+#: The stages that make up a study, from a path on the command line to its last file.
+STUDY = ("find", "load", "read (preprocess included)", "write")
+
 
 def timed(function: Callable[[], object]) -> float:
     start = time.perf_counter()
@@ -43,6 +46,7 @@ def main() -> None:
             reading = read_scan(scan, engine)
             pixels = b"".join(view.counts.tobytes() for view in scan.views)
             stages: dict[str, Callable[[], object]] = {
+                "find": lambda: find_studies([folder / "cohort" / "dicom"]).close(),
                 "load": lambda: load_study(study),
                 "preprocess": lambda: prepare_canvas(scan, engine.package.card.canvas),
                 "read (preprocess included)": lambda: read_scan(scan, engine),
@@ -54,7 +58,7 @@ def main() -> None:
                 for stage, function in stages.items():
                     seconds[stage].append(timed(function))
     middle = {stage: median(values[1:]) for stage, values in seconds.items()}
-    total = middle["load"] + middle["read (preprocess included)"] + middle["write"]
+    total = sum(middle[stage] for stage in STUDY)
     for stage, value in [*middle.items(), ("study", total)]:
         ratio = value / middle["reference"]
         print(f"{stage:28s} {1000 * value:7.1f} ms   {ratio:6.2f} of the reference")

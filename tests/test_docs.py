@@ -13,7 +13,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
+from bonescan.cli import app
 from bonescan.experiment import load_experiment
 from bonescan.ingest.cohort import read_cohort
 
@@ -34,7 +37,8 @@ def commands(page: Path) -> list[str]:
     """Every `bonescan` command in the page's console blocks, continuation lines joined."""
     blocks = re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    bare = (line.strip().removeprefix("$ ").split("  #")[0].strip() for line in lines)
+    plain = (line.strip().removeprefix("$ ").removeprefix(".venv/bin/") for line in lines)
+    bare = (line.split("  #")[0].strip() for line in plain)
     return [line for line in bare if line.startswith("bonescan ")]
 
 
@@ -48,6 +52,23 @@ def test_links_resolve(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if not target.startswith(("http://", "https://")):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_printed_command_is_a_call_that_the_program_takes(page: Path) -> None:
+    """Verbs and options exist and their values parse; nothing is run."""
+    program = typer.main.get_command(app)
+    assert isinstance(program, TyperGroup)
+    for command in commands(page):
+        verb, *words = shlex.split(command)[1:]
+        assert program.commands[verb].make_context(verb, words).params, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_scripts_and_experiments_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"(?:benchmarks|experiments)/[a-z0-9_/]+\.(?:py|toml)", text):
+        assert (ROOT / name).is_file(), name
 
 
 def test_file_map_names_what_exists() -> None:
