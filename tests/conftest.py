@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +19,10 @@ from bonescan.scan import Crop, Identity, Scan, View, ViewName
 ROOT = Path(__file__).resolve().parents[1]
 #: Real scans lie beside the project where they are at hand; they never enter it.
 REAL = ROOT.parent / "shared" / "real"
+
+# A machine that is busy fails no property.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -362,7 +362,9 @@ def test_full_disk_while_unpacking(dicom_bytes, tmp_path, monkeypatch):
 
     path = packed(tmp_path / "a.zip", {"a.dcm": dicom_bytes})
     monkeypatch.setattr(archives, "_copy", full)
-    assert "No space left" in summary([path])[1][0]
+    reason = summary([path])[1][0]
+    assert "cannot be unpacked (No space left on device); free space below" in reason
+    assert reason.endswith("or set TMPDIR")
 
 
 def test_nothing_stays_in_the_temporary_folder(dicom_bytes, tmp_path, monkeypatch):

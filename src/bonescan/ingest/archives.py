@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -158,7 +159,9 @@ def unpack(path: Path, folder: Path) -> None:
         raise BadInput(f"{path}: the zip is encrypted; unpack it first") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "a member's name is not usable"
-        raise BadInput(f"{path}: cannot be unpacked ({reason}); unpack it yourself") from error
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = f"free space below {folder.parent} or set TMPDIR" if full else "unpack it yourself"
+        raise BadInput(f"{path}: cannot be unpacked ({reason}); {remedy}") from error
 
 
 def _target(path: Path, member: zipfile.ZipInfo, folder: Path) -> Path:
