@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,34 @@ def test_marks_go_with_one_study(call: Call, model: dict[str, Any], tmp_path: Pa
     code, _, failures = call("read", tmp_path / "dicom", "--out", "x", "--marks", "seg.dcm")
     assert code == 2
     assert failures.endswith("holds 2 studies; --marks goes with one study\n")
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")
+def test_marks_are_read_on_ray_as_they_are_here(call: Call, model: dict[str, Any]) -> None:
+    """Paths are those of the caller's folder; a name with its view before it, too."""
+    Path("ray").mkdir()
+    for view in ("anterior", "posterior"):
+        mask = np.array(Image.open(f"model/sim0001/{view}_lesions.png"))
+        mask[mask == 1] = 0
+        Image.fromarray(mask).save(f"ray/{view[0]}.png")
+    marks = ("--marks", "anterior:ray/a.png", "--marks", "posterior:ray/p.png")
+    here = read(call, "here", *marks)
+    code, failures = read_on_ray("there", *marks)
+    assert (code, failures) == (0, "")
+    there = json.loads(Path("there/sim0001/result.json").read_text())
+    assert figures(there) == figures(here)
+    assert there["provenance"]["marks"] == here["provenance"]["marks"]
+    code, failures = read_on_ray("no", "--marks", "absent.png")
+    assert code == 1
+    assert failures.startswith("bonescan: absent.png: cannot be read")
+    assert failures.count("\n") == 1
+    assert not Path("no").exists()
+
+
+def read_on_ray(out: str, *words: str) -> tuple[int, str]:
+    """Call the command in a process of its own: Ray leaves processes to the end of its caller."""
+    command = [sys.executable, "-m", "bonescan", "read", "dicom/sim0001.dcm", "--out", out]
+    done = subprocess.run(
+        [*command, *words, "--engine", "ray"], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bonescan.errors import BadInput, BonescanError, ProcessEnded
+from bonescan.errors import BadInput, BonescanError
 from bonescan.ingest import Study, find_studies, load_study
 from bonescan.ingest.marks import read_marks
 from bonescan.package import Package
@@ -22,7 +24,7 @@ from bonescan.privacy import (
 from bonescan.quantify import read_scan
 from bonescan.quantify.followup import FollowUp, Visit, compare_visits
 from bonescan.quantify.weights import Weights
-from bonescan.report import note_missing_objects, remove_leftovers, write_outputs
+from bonescan.report import ASIDE, note_missing_objects, remove_leftovers, write_outputs
 from bonescan.report.followup import write_followup
 from bonescan.report.stored import is_result, load_results
 from bonescan.scan import Reading, Scan
@@ -51,7 +53,14 @@ class ReadOptions:
     pseudonyms: Pseudonyms | None = None
 
 
-def read(study: Study, engine: Engine, out: Path, options: ReadOptions | None = None) -> Reading:
+def read(
+    study: Study,
+    engine: Engine,
+    out: Path,
+    options: ReadOptions | None = None,
+    *,
+    aside: str = ASIDE,
+) -> Reading:
     """Read one study and file its results.
 
     Parameters
@@ -64,6 +73,8 @@ def read(study: Study, engine: Engine, out: Path, options: ReadOptions | None = 
         Folder that receives ``out/<study>/``; see the reference page of the outputs.
     options : ReadOptions, optional
         The defaults without it.
+    aside : str
+        What the names of folders begin with while they are being written.
 
     Raises
     ------
@@ -73,7 +84,7 @@ def read(study: Study, engine: Engine, out: Path, options: ReadOptions | None = 
     """
     options = options or ReadOptions()
     scan = load_study(study)
-    return _file(scan, _read_scan(scan, engine, options), out, options)
+    return _file(scan, _read_scan(scan, engine, options), out, options, aside=aside)
 
 
 def _read_scan(scan: Scan, engine: Engine, options: ReadOptions) -> Reading:
@@ -83,16 +94,23 @@ def _read_scan(scan: Scan, engine: Engine, options: ReadOptions) -> Reading:
 
 
 def _file(
-    scan: Scan, reading: Reading, out: Path, options: ReadOptions, prefix: str = ""
+    scan: Scan,
+    reading: Reading,
+    out: Path,
+    options: ReadOptions,
+    *,
+    prefix: str = "",
+    aside: str = ASIDE,
 ) -> Reading:
     """Write a reading's folder, under pseudonyms where there are any, and return what it holds."""
     regions = options.seg_regions
     if options.pseudonyms is None:
-        write_outputs(scan, reading, out / f"{prefix}{scan.study}", seg_regions=regions)
+        folder = out / f"{prefix}{scan.study}"
+        write_outputs(scan, reading, folder, seg_regions=regions, aside=aside)
         return reading
-    with anonymised(scan, reading, options.pseudonyms) as (hidden, told):
+    with anonymised(scan, reading, options.pseudonyms, aside) as (hidden, told):
         folder = out / f"{prefix}{hidden.study}"
-        write_outputs(hidden, told, folder, seg_regions=regions, with_sources=True)
+        write_outputs(hidden, told, folder, seg_regions=regions, with_sources=True, aside=aside)
     return told
 
 
@@ -125,12 +143,15 @@ def read_all(
     """
     here = engine == "local" and ((workers or 1) == 1 or len(studies) < 2)
     threads = None if here else 1
-    job = partial(_read_one, package=package, out=out, threads=threads, options=options)
-    outcomes = run_pieces(job, studies, name=_shown, workers=workers, engine=engine)
-    for study, outcome in zip(studies, in_order(outcomes), strict=True):
-        if isinstance(outcome, ProcessEnded):
-            remove_leftovers(out / study.name)
-        yield outcome
+    aside = f".{secrets.token_hex(4)}."  # of this call alone, and tells nothing of a patient
+    job = partial(
+        _read_one, package=package, out=out, threads=threads, options=options, aside=aside
+    )
+    try:
+        yield from in_order(run_pieces(job, studies, name=_shown, workers=workers, engine=engine))
+    finally:  # a process that the system ends leaves what it was writing
+        for folder in (out, Path(tempfile.gettempdir())):
+            remove_leftovers(folder, aside)
 
 
 def _read_one(
@@ -140,9 +161,10 @@ def _read_one(
     out: Path,
     threads: int | None,
     options: ReadOptions | None,
+    aside: str,
 ) -> Reading:
     """Read a study in whatever process this is; a process compiles the network once."""
-    return read(study, Engine(package, threads=threads), out, options)
+    return read(study, Engine(package, threads=threads), out, options, aside=aside)
 
 
 def _shown(study: Study) -> str:
@@ -211,5 +233,5 @@ def _visit(
         scan = load_study(study)
         options = ReadOptions(pseudonyms=pseudonyms)
         reading = _read_scan(scan, Engine(package), options)
-        _file(scan, reading, out, options, prefix)
+        _file(scan, reading, out, options, prefix=prefix)
     return Visit(scan, reading)

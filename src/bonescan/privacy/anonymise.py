@@ -34,7 +34,7 @@ def is_anonymised(reading: Reading) -> bool:
 
 @contextmanager
 def anonymised(
-    scan: Scan, reading: Reading, pseudonyms: Pseudonyms
+    scan: Scan, reading: Reading, pseudonyms: Pseudonyms, aside: str = "bonescan-"
 ) -> Iterator[tuple[Scan, Reading]]:
     """Take the identity out of a scan whose source files are there, and out of its reading.
 
@@ -43,6 +43,8 @@ def anonymised(
     scan, reading : Scan, Reading
         As read.
     pseudonyms : Pseudonyms
+    aside : str
+        What the name of the copies' folder, among the temporary files, begins with.
 
     Yields
     ------
@@ -58,7 +60,7 @@ def anonymised(
     """
     _refuse_letters(scan, reading)
     cover = source_cover(scan, pseudonyms)
-    with tempfile.TemporaryDirectory(prefix="bonescan-") as folder:
+    with tempfile.TemporaryDirectory(prefix=aside) as folder:
         copies = _copies(scan, pseudonyms, cover, Path(folder))
         hidden = hide_scan(scan, pseudonyms, cover)
         views = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -29,6 +28,8 @@ from bonescan.scan import VIEW_NAMES, Reading, Scan
 RESULT, OVERLAY, TABLE, REPORT = "result.json", "overlay.png", "lesions.csv", "report.html"
 REGIONS_TABLE = "regions.csv"
 PDF = "report.pdf"
+#: What the name of a folder that is being written begins with; it tells nothing of the patient.
+ASIDE = ".bonescan."
 
 
 def write_outputs(
@@ -38,6 +39,7 @@ def write_outputs(
     *,
     seg_regions: bool = False,
     with_sources: bool = False,
+    aside: str = ASIDE,
 ) -> tuple[Path, ...]:
     """Write a reading's files into a folder.
 
@@ -53,6 +55,8 @@ def write_outputs(
         Put the skeletal regions into ``seg.dcm``, too.
     with_sources : bool
         Put the views' DICOM source files beside the objects that refer to them, under their names.
+    aside : str
+        What the name of the folder begins with while it is being written, for `remove_leftovers`.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def write_outputs(
     """
     files = _contents(scan, reading, seg_regions, with_sources)
     try:
-        _write_all(files, folder)
+        _write_all(files, folder, aside)
     except OSError as error:
         raise BonescanError(
             f"{folder}: the results cannot be written ({error.strerror or error}); "
@@ -77,12 +81,18 @@ def write_outputs(
     return tuple(folder / name for name in files)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a process that the system ended while it wrote ``folder`` has left beside it."""
-    aside = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9_]{{8}}")
-    for path in folder.parent.glob(".*"):
-        if aside.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True)
+def remove_leftovers(folder: Path, aside: str) -> None:
+    """Remove what processes that the system ended while they wrote have left in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        That holds the studies' folders.
+    aside : str
+        What was given to `write_outputs`; no process may still be at work with it.
+    """
+    for path in folder.glob(f"{aside}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _contents(
@@ -112,10 +122,10 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def _write_all(files: dict[str, bytes], folder: Path) -> None:
+def _write_all(files: dict[str, bytes], folder: Path, prefix: str) -> None:
     """Write aside, then move: a new folder in one step, an existing one file by file."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    aside = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         for name, content in files.items():
             (aside / name).write_bytes(content)
