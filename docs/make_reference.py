@@ -10,7 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-VERBS = ("read", "inspect", "compare", "simulate", "prepare", "train", "evaluate", "show", "export")
+VERBS = (
+    "read", "inspect", "compare", "send",
+    "simulate", "prepare", "train", "evaluate", "show", "export",
+)  # fmt: skip
 PAGE = Path(__file__).with_name("reference-cli.md")
 
 

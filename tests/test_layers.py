@@ -26,7 +26,7 @@ ORDER = [
     {"quantify"},
     {"privacy"},
     {"report"},
-    {"evaluate"},
+    {"evaluate", "pacs"},
     {"pipeline"},
     {"console"},
     {"cli"},

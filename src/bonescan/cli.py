@@ -311,6 +311,42 @@ def compare(
     print(f"page: {out / 'compare.html'}\n{RESEARCH_USE}")
 
 
+@app.command()
+def send(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RESULTS...", help="What `bonescan read` wrote: its --out, or one study."
+        ),
+    ],
+    to: Annotated[str, typer.Option(metavar="TITLE@HOST:PORT", help="The archive (PACS).")],
+    own_title: Annotated[
+        str, typer.Option("--from", metavar="TITLE", help="Our application entity title.")
+    ] = "BONESCAN",
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds that the archive gets for each answer.")
+    ] = 30,
+) -> None:
+    """Send DICOM objects of results to an archive by C-STORE, each once."""
+    from bonescan import pacs
+    from bonescan.errors import BonescanError
+
+    archive = pacs.parse_archive(to, own_title=own_title, timeout_s=timeout)
+    failures: list[str] = []
+    for folder in pacs.find_results(paths):
+        try:
+            delivery = pacs.send_result(folder, archive)
+        except BonescanError as error:
+            failures.append(str(error))
+            continue
+        failures += delivery.problems
+        known = f", {len(delivery.known)} were there already" if delivery.known else ""
+        print(f"{folder}: {len(delivery.sent)} sent to {archive}{known}")
+    complain(failures)
+    print(RESEARCH_USE)
+    raise typer.Exit(1 if failures else 0)
+
+
 # --- training data ------------------------------------------------------------------------------
 
 ExperimentFile = Annotated[

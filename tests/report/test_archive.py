@@ -18,8 +18,9 @@ import pytest
 from PIL import Image
 from pynetdicom import AE
 
+from bonescan.pacs import Archive, send_result
 from bonescan.report import codes
-from bonescan.report.objects import write_objects
+from bonescan.report.objects import OBJECTS, write_objects
 
 pytestmark = pytest.mark.acceptance
 
@@ -171,6 +172,26 @@ def retrieve(dataset: pydicom.Dataset, address: str) -> pydicom.Dataset:
         body = answer.read()
     part = body[body.index(b"\r\n\r\n") + 4 : body.rindex(b"\r\n--")]
     return pydicom.dcmread(BytesIO(part))
+
+
+def test_what_is_sent_is_there_once_though_no_answer_was_noted(
+    nm_study, orthanc: tuple[int, str], tmp_path: Path
+) -> None:
+    """An archive that may have the objects is asked, and none is sent again."""
+    folder = tmp_path / "Mueller"
+    folder.mkdir()
+    for name, content in {**files_of(nm_study), "result.json": b"{}"}.items():
+        (folder / name).write_bytes(content)
+    archive = Archive("ARCHIVE", "127.0.0.1", orthanc[0], timeout_s=PATIENCE_S)
+    first = send_result(folder, archive)
+    assert (first.sent, first.problems) == (OBJECTS[:1] + OBJECTS[2:], ())
+    receipt = folder / "sent.json"
+    receipt.write_text(receipt.read_text().replace('"stored"', '"asked"'))
+    again = send_result(folder, archive)
+    assert (again.sent, again.known, again.problems) == ((), first.sent, ())
+    assert receipt.read_text().count('"stored"') == 4
+    own = pydicom.dcmread(folder / "sr.dcm")
+    assert retrieve(own, orthanc[1]) == own
 
 
 def test_an_archive_takes_the_objects_and_gives_them_back(
