@@ -265,12 +265,12 @@ def test_marks_go_with_one_study(call: Call, model: dict[str, Any], tmp_path: Pa
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")
 def test_marks_are_read_on_ray_as_they_are_here(call: Call, model: dict[str, Any]) -> None:
     """Paths are those of the caller's folder; a name with its view before it, too."""
-    Path("ray").mkdir()
+    Path("edited").mkdir()
     for view in ("anterior", "posterior"):
         mask = np.array(Image.open(f"model/sim0001/{view}_lesions.png"))
         mask[mask == 1] = 0
-        Image.fromarray(mask).save(f"ray/{view[0]}.png")
-    marks = ("--marks", "anterior:ray/a.png", "--marks", "posterior:ray/p.png")
+        Image.fromarray(mask).save(f"edited/{view[0]}.png")
+    marks = ("--marks", "anterior:edited/a.png", "--marks", "posterior:edited/p.png")
     here = read(call, "here", *marks)
     code, failures = read_on_ray("there", *marks)
     assert (code, failures) == (0, "")
