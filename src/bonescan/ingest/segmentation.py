@@ -1,7 +1,9 @@
 """A DICOM Segmentation of a scan's source frames, as masks of its views (PS3.3, A.51).
 
 It may be one of ours that a reader has edited, or another program's. A planar scan has no Frame of
-Reference, so that each frame must name the source frame it lies on; nothing else can place it.
+Reference, so that each frame must name the source frame it lies on; nothing else can place it where
+there are several. Neither the order of the frames nor their positions are used: programs leave out
+empty frames, and lay the two views one behind the other.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from bonescan.scan import Flag, Scan, View, ViewName
 
 #: Segmentation Storage, and Label Map Segmentation Storage.
 _CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-#: "Anatomical Structure", in SNOMED CT and its legacy form: bones and organs are no lesions.
-_ANATOMY = ("91723000", "T-D000A")
+#: "Anatomical Structure": bones and organs are no lesions. CID 7150 of the standard, the code that
+#: dcmqi, 3D Slicer and MONAI Label write, and the legacy forms of both.
+_ANATOMY = ("91723000", "123037004", "T-D0005", "T-D000A")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def read_segmentation(path: Path, scan: Scan) -> tuple[dict[ViewName, Labels], l
     ------
     BadInput
         If it is damaged, no Segmentation, of another study or other instances, of frames of another
-        size, or if a frame does not name its source.
+        size, or if a frame does not name its source and there are several, or if it segments
+        anatomy alone.
     """
     if not any(view.sop_instance_uid for view in scan.views):
         raise BadInput(
@@ -68,6 +72,11 @@ def read_segmentation(path: Path, scan: Scan) -> tuple[dict[ViewName, Labels], l
     _check_study(path, dataset, scan)
     views = _views_of(path, dataset, scan)
     taken, left_out = _segments(dataset)
+    if left_out and not taken:
+        raise BadInput(
+            f"{path}: all segments are of the category Anatomical Structure, which is no mark; "
+            "give lesions another category, or say that there is none by empty PNG masks"
+        )
     drawn = {
         (view.sop_instance_uid, view.frame): np.zeros(view.crop.frame_shape, np.int32)
         for view in views
@@ -214,6 +223,8 @@ def _is_marked(dataset: Dataset, picture: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _seen_on(path: Path, sources: list[_SourceFrame], views: tuple[View, ...]) -> list[View]:
     """Return the views that a frame lies on: one, or both of a joint frame."""
+    if not sources and len({(view.sop_instance_uid, view.frame) for view in views}) == 1:
+        return list(views)  # there is no other source frame that it could lie on
     if not sources:
         raise BadInput(
             f"{path}: a frame does not name its source image; save the segmentation with "
