@@ -17,6 +17,7 @@ VERBS = [
     "simulate",
     "prepare",
     "train",
+    "search",
     "evaluate",
     "show",
     "export",

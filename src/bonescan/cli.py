@@ -487,6 +487,48 @@ def train(
 
 
 @app.command()
+def search(
+    experiment: ExperimentFile,
+    data: Annotated[Path, typer.Option(help="Folder made by `bonescan prepare`.")],
+    runs: Annotated[Path, typer.Option(help="Folder for the run folders.")],
+    over: Annotated[
+        list[str],
+        typer.Option(
+            metavar="A.B=RANGE",
+            help="A setting and what it may be: log(1e-4,1e-2), uniform(0,1), int(2,8) or "
+            "choice(x,y). Repeat it.",
+        ),
+    ],
+    trials: Annotated[int, typer.Option(min=1, help="How many settings to try, all in all.")] = 20,
+    run: Annotated[
+        str | None, typer.Option(help="The run to improve; may be left out where there is one.")
+    ] = None,
+    fold: Annotated[int, typer.Option(min=0, help="Its validation patients judge.")] = 0,
+    settings: Scale = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Search settings that are best on the validation patients of a fold; needs bonescan[search].
+
+    Test patients are never predicted. Start it again and it goes on; the best settings are written
+    to best.toml for `bonescan train --settings`.
+    """
+    from bonescan.train.search import search_settings
+
+    found = search_settings(
+        experiment,
+        data,
+        runs,
+        over,
+        trials=trials,
+        run=run,
+        fold=fold,
+        settings=settings,
+        overrides=overrides,
+    )
+    print(found)
+
+
+@app.command()
 def evaluate(
     experiments: Annotated[
         list[Path] | None,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bonescan.config import CanvasSettings
 from bonescan.errors import BadInput
 from bonescan.evaluate.beneath import Known
 from bonescan.evaluate.errors import CaseErrors, view_errors
@@ -32,7 +33,7 @@ class KnownCases:
     """What prepared data tells of its cases; each is read once."""
 
     def __init__(self, data: PreparedData | None) -> None:
-        self.digest = None if data is None else data.digest
+        self._data = data
         self._cases = {} if data is None else {case.study: case for case in data.cases}
         self._known: dict[str, tuple[Known | None, ...]] = {}
 
@@ -43,7 +44,7 @@ class KnownCases:
             self._known[study] = (None, None) if case is None else known_halves(case)
         return self._known[study]
 
-    def check(self, folder: RunFolder, data: Path | None) -> None:
+    def check(self, folder: RunFolder) -> None:
         """Refuse a fold that was trained on other data.
 
         Raises
@@ -51,15 +52,29 @@ class KnownCases:
         BadInput
             If it was.
         """
-        if self.digest is not None and folder.read_starts()[-1]["data"] != self.digest:
+        if self._data is not None and folder.read_starts()[-1]["data"] != self._data.digest:
             raise BadInput(
-                f"{folder.path}: was trained on other data than {data}; name the data of this run"
+                f"{folder.path}: was trained on other data than {self._data.folder}; name the data "
+                "of this run"
             )
 
 
-def run_errors(
-    experiment: Experiment, runs: Path, run: str, known: KnownCases, data: Path | None
-) -> list[Analysed]:
+class KnownData:
+    """A folder of prepared data, or none, with what it tells of the cases on each canvas."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._known: dict[CanvasSettings, KnownCases] = {}
+
+    def on(self, canvas: CanvasSettings) -> KnownCases:
+        """Return what is known of the cases on a canvas."""
+        if canvas not in self._known:
+            data = None if self._folder is None else PreparedData.on(self._folder, canvas)
+            self._known[canvas] = KnownCases(data)
+        return self._known[canvas]
+
+
+def run_errors(experiment: Experiment, runs: Path, run: str, data: KnownData) -> list[Analysed]:
     """Return every reading of a test or healthy case by a finished fold of a run.
 
     Raises
@@ -68,11 +83,12 @@ def run_errors(
         If a fold was trained on other data.
     """
     settings = experiment.runs[run]
+    known = data.on(settings.canvas)
     found: list[Analysed] = []
     for fold in range(settings.training.folds):
         folder = RunFolder.of(runs, experiment, run, fold)
         if folder.is_done:
-            known.check(folder, data)
+            known.check(folder)
             predictions = Predictions.load(folder.predictions)
             for part in ("test", "healthy"):
                 own = predictions.of_part(part)

@@ -20,14 +20,13 @@ from bonescan.evaluate.overlays import write_sheet
 from bonescan.evaluate.patient_differences import patient_difference_table
 from bonescan.evaluate.patient_table import patient_table
 from bonescan.evaluate.result_figures import draw_masks, draw_results
-from bonescan.evaluate.run_errors import Analysed, KnownCases, run_errors
+from bonescan.evaluate.run_errors import Analysed, KnownData, run_errors
 from bonescan.evaluate.skeletons import region_scores, region_table
 from bonescan.evaluate.table import Cell, Table
 from bonescan.experiment import Experiment, Printed
 from bonescan.files import write_whole
 from bonescan.measures.pixels import mean_of
 from bonescan.measures.statistics import paired_difference
-from bonescan.prepare import PreparedData
 from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.predictions import Predictions
 
@@ -66,7 +65,7 @@ def evaluate_experiments(
         If no fold of an experiment is finished, a run folder is not whole, or was trained on other
         data.
     """
-    known = KnownCases(None if data is None else PreparedData.load(data))
+    known = KnownData(data)
     shown_text = []
     scored = []
     for experiment in experiments:
@@ -89,7 +88,7 @@ def evaluate_experiments(
             _write_sheets(experiment, marking, runs, out)
             _write_figures(experiment, marking, runs, out)
             own = [run for run in experiment.runs if marking.get(run)]
-            errors = {run: run_errors(experiment, runs, run, known, data) for run in own}
+            errors = {run: run_errors(experiment, runs, run, known) for run in own}
             tables |= _write_errors(experiment, errors, out)
         by_region = any(own.region is not None for own in experiment.printed.values())
         shown_text += [
