@@ -447,8 +447,9 @@ def prepare(
             )
         failures |= dict.fromkeys(failed)
     complain(list(failures))
-    for folder in folders:
-        print(f"look at {folder / 'sheets'} before you train on {out}")
+    for sheets in (folder / "sheets" for folder in folders):
+        if sheets.is_dir():
+            print(f"look at {sheets} before you train on {out}")
     raise typer.Exit(1 if failures else 0)
 
 

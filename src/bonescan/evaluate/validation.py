@@ -128,8 +128,8 @@ def validate_package(
     if progress is not None:
         progress(len(table.cases), len(table.cases))
     if not outcomes:
-        reason = f" ({problems[0]})" if problems else ""
-        raise BadInput(f"{table.path}: no study can be validated{reason}; correct the table")
+        reason = f"the first fails with {problems[0]}" if problems else "correct the table"
+        raise BadInput(f"{table.path}: no study can be validated; {reason}")
     found = summarise(
         outcomes,
         package=package.card,
