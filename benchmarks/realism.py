@@ -2,11 +2,11 @@
 
     python benchmarks/realism.py ../shared/real/bs80k_pairs --patients 40 --seed 0
 
-REAL is a folder of 8-bit pairs ``<id>_ANT.jpg`` and ``<id>_POST.jpg``. The simulated views pass
-the same 8-bit chain, at counts like those that the gains of the real pictures tell (220-560
-thousand a view). For each statistic the table tells the real range, the simulated 5-95 % range,
-and how many of the real values lie in the latter. All are found from the picture alone, by the
-same rules for both. Nothing of the real pictures is kept.
+REAL is a folder of 8-bit pairs ``<id>_ANT.jpg`` and ``<id>_POST.jpg``. Each simulated pair passes
+the measured 8-bit chain of a real one, its counts among it (see `realism_chain`). For each
+statistic the table tells the real range, the simulated 5-95 % range, and how many of the real
+values lie in the latter. All are found from the picture alone, by the same rules for both. Nothing
+of the real pictures is kept.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
 from bonescan.simulate import simulate_patient
-from bonescan.simulate.export import published_picture
+from realism_chain import Chain, read_pair
 
 Picture = NDArray[np.float64]
-COUNTS = (220e3, 560e3)
 
 
 class Pair:
@@ -175,21 +173,14 @@ STATISTICS: dict[str, Callable[[Pair], float]] = {
 }
 
 
-def real_pairs(folder: Path) -> list[Pair]:
-    pairs = []
-    for anterior in sorted(folder.glob("*_ANT.jpg")):
-        files = (anterior, anterior.with_name(anterior.name.replace("_ANT", "_POST")))
-        pairs.append(Pair(*(np.asarray(Image.open(f).convert("L"), float) for f in files)))
-    return pairs
-
-
-def simulated_pairs(seed: int, number: int) -> list[Pair]:
+def simulated_pairs(seed: int, number: int, chains: list[list[Chain]]) -> list[Pair]:
     pairs = []
     rng = np.random.default_rng(seed)
     for index in range(number):
-        counts = float(np.exp(rng.uniform(*np.log(COUNTS))))
-        patient = simulate_patient(seed, index, metastasis=False, counts=counts)
-        pairs.append(Pair(*(published_picture(view).astype(float) for view in patient.counts)))
+        chain = chains[index % len(chains)]
+        patient = simulate_patient(seed, index, metastasis=False, counts=chain[0].counts)
+        views = [c.picture(v, rng) for c, v in zip(chain, patient.truth.expected, strict=True)]
+        pairs.append(Pair(*(view.astype(float) for view in views)))
     return pairs
 
 
@@ -216,7 +207,10 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    print(table(real_pairs(options.real), simulated_pairs(options.seed, options.patients)))
+    read = [read_pair(anterior) for anterior in sorted(options.real.glob("*_ANT.jpg"))]
+    real = [Pair(*(view.astype(float) for view in views)) for views, _ in read]
+    simulated = simulated_pairs(options.seed, options.patients, [chain for _, chain in read])
+    print(table(real, simulated))
 
 
 if __name__ == "__main__":
