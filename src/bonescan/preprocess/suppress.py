@@ -53,7 +53,7 @@ class Zone:
     ``rows`` is measured from the top of the head; ``away`` is the distance from the midline,
     ``middle`` how far from it the focus' own centre may be at most. ``size`` is the diameter of the
     disc of the same area as what is above half of its height, ``foot`` how far beyond that it is
-    followed.
+    followed: as far as a camera blurs it, and not into the bones beside it.
     """
 
     rows: tuple[float, float]
@@ -65,12 +65,12 @@ class Zone:
 
 #: Heights after ICRP Publication 110 (man, 1760 mm): iliac crest 0.39, symphysis 0.48 to 0.51 from
 #: the top of the head; half-breadth at the trochanters 0.10. Bladders of 40 to 140 mm.
-BLADDER_ZONE = Zone((0.41, 0.53), (0.0, 0.065), (0.016, 0.085), 0.025, middle=0.022)
+BLADDER_ZONE = Zone((0.41, 0.53), (0.0, 0.065), (0.016, 0.085), 0.010, middle=0.022)
 #: The elbow, whose fold lies at 0.3 to 0.38 as the arms are held; then forearm and hand, beside the
 #: trochanters. Foci of up to 70 mm.
 ARM_ZONES = (
-    Zone((0.30, 0.44), (0.095, 0.30), (0.002, 0.045), 0.025),
-    Zone((0.44, 0.62), (0.118, 0.30), (0.002, 0.045), 0.025),
+    Zone((0.30, 0.44), (0.095, 0.30), (0.002, 0.045), 0.015),
+    Zone((0.44, 0.62), (0.118, 0.30), (0.002, 0.045), 0.015),
 )
 
 
@@ -254,7 +254,7 @@ def _focus(body: _Body, where: Mask, zone: Zone, hot: float) -> _Focus | None:
         return None
     near = ndimage.distance_transform_edt(~core) <= zone.foot * body.height
     foot = _around(near & (smooth > level + FOOT * (peak - level)), top)
-    mask = ndimage.binary_fill_holes(ndimage.binary_dilation(foot)) & (body.inside(zone) | core)
+    mask = ndimage.binary_fill_holes(ndimage.binary_dilation(foot))
     return _Focus(core, mask, peak / body.bright)
 
 
