@@ -47,7 +47,8 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     asked = parser.parse_args()
     patients = list(read(asked.cohort, asked.patients))
-    print_denoising(patients[: asked.denoised])
+    if asked.denoised:
+        print_denoising(patients[: asked.denoised])
     print_suppression(patients)
     if asked.sheet:
         asked.sheet.mkdir(parents=True, exist_ok=True)

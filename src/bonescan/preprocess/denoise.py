@@ -12,8 +12,8 @@ of the detail is the local linear filter of least mean square error [1]_, at ``s
 counts are few k is 0 and the pixel gets the wide Gaussian; at a bright edge k goes to 1.
 
 Why no variance-stabilising transform with a library's denoiser: at the 1 to 5 counts a pixel of a
-body, Anscombe's transform followed by non-local means or total variation (scikit-image) was
-further from the noise-free counts, in the body and in lesions, on simulated patients
+body, Anscombe's transform followed by non-local means (scikit-image) was further from the
+noise-free counts of simulated patients, though it kept a lesion's height better
 (`benchmarks/preprocessing.py`).
 
 References
