@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["run_experiment"]
 
 # Threads of OpenMP that wait for others keep their cores busy by default. Where other programs want
-# these cores too, they then hold up the very thread that they wait for: a small step took ten times
-# as long (docs/speed.md). Asleep, they cost nothing that can be measured. It counts only where torch
-# has not been loaded yet, and what the user has set stands.
+# these cores too, they hold up the very thread that they wait for (docs/speed.md); so they sleep.
+# It counts only where torch has not been loaded yet, and what the user has set stands.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
