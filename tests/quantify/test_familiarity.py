@@ -20,7 +20,8 @@ from bonescan.simulate import write_cohort
 
 Counts = NDArray[np.float32]
 
-#: 5 % quantile, median and 95 % quantile of 30 simulated patients, `bonescan simulate --seed 9091`.
+#: 5 % quantile, median and 95 % quantile of 30 simulated patients, `bonescan simulate --seed 9091`;
+#: the last two lines as the shipped package has them.
 USUAL = {
     "regions": (12, 12, 12),
     "skull_share": (0.094, 0.105, 0.113),
@@ -34,6 +35,8 @@ USUAL = {
     "spread": (0.76, 0.964, 1.138),
     "saturated": (0.0, 0.0, 0.001),
     "air": (0.019, 0.037, 0.060),
+    "middle": (0.35, 0.37, 0.40),
+    "beside_bones": (0.28, 0.37, 0.49),
 }
 
 
@@ -90,6 +93,12 @@ def computed_tomogram(counts: Counts) -> NDArray[np.float32]:
     return np.where(body, 1000 + 100 * noise + 400 * bone, 20).astype(np.float32)
 
 
+def soft_tissue(counts: Counts) -> NDArray[np.int64]:
+    """Fill the body evenly, as a tracer does that bone does not take up."""
+    body = ndimage.gaussian_filter(counts, 4) > 1
+    return np.random.default_rng(0).poisson(8.0 * body)
+
+
 FAR: dict[str, tuple[Callable[[Counts], NDArray[np.generic]], str]] = {
     "pelvis alone": (rows(0.38, 0.55), "height"),
     "head alone": (rows(0.0, 0.2), "skull"),
@@ -98,12 +107,23 @@ FAR: dict[str, tuple[Callable[[Counts], NDArray[np.generic]], str]] = {
     "tomogram": (computed_tomogram, "hottest"),
     "noise": (lambda c: np.random.default_rng(0).poisson(20, c.shape), "beside the body"),
     "inverted": (lambda c: c.max() - c, "beside the body"),
+    "chest alone": (rows(0.16, 0.38), "height"),
+    "legs alone": (rows(0.55, 1.0), "height"),
+    "upside down": (lambda c: c[::-1].copy(), "middle of the counts"),
+    "across the frame": (lambda c: np.rot90(c).copy(), "width over its height"),
+    "another tracer": (soft_tissue, "beside the bones"),
+    "clipped a little": (lambda c: np.minimum(c, np.quantile(c[c > 0], 0.95)), "highest count"),
+    "squared": (lambda c: c**2, "upper over the lower quarter"),
 }
 NEAR: dict[str, Callable[[Counts], NDArray[np.generic]]] = {
     "as it is": lambda c: c,
     "a third of the counts": lambda c: np.random.default_rng(0).binomial(c.astype(int), 0.33),
     "fourfold": lambda c: 4 * c,
     "legs cut": rows(0.0, 0.75),
+    "wrapped at 256": lambda c: np.mod(4 * c, 256),
+    "clipped at the bladder": lambda c: np.minimum(c, np.quantile(c[c > 0], 0.995)),
+    "one quarter of the counts": lambda c: np.random.default_rng(0).binomial(c.astype(int), 0.25),
+    "blurred by a filter": lambda c: ndimage.gaussian_filter(c, 1.5),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from bonescan.quantify.candidates import find_candidates
 from bonescan.quantify.familiarity import measure_input
 from bonescan.quantify.lesions import label_components
 from bonescan.quantify.scoring import candidate_rule
+from bonescan.scan import Scan, ViewName
 from bonescan.train.folder import RunFolder
 from bonescan.train.folds import read_folds
 
@@ -133,6 +134,22 @@ def read_held_out(
     BadInput
         If two cohorts name the same study, none has a patient to fit on, or a study cannot be read.
     """
+    cases = held_out_cases(run, cohorts)
+    tested = set(read_folds(run.folds)[int(run.read_summary()["fold"])].test)
+    names = run.read_settings().labels
+    found = []
+    for done, case in enumerate(cases):
+        if progress is not None:
+            progress(done, len(cases))
+        part: Part = "test" if case.patient in tested else "fit"
+        found.append(_read(case, engine, names, low, part))
+    if progress is not None:
+        progress(len(cases), len(cases))
+    return tuple(found)
+
+
+def held_out_cases(run: RunFolder, cohorts: Sequence[Path]) -> list[Case]:
+    """Return the cases of cohorts that a run did not train on; errors as of `read_held_out`."""
     if "pretraining" in run.read_starts()[-1].get("needs", {}):
         raise BadInput(
             f"{run.path}: began from a pre-trained run, and does not tell which patients that has "
@@ -151,21 +168,36 @@ def read_held_out(
             f"{tables[0].path}: has no patient that the run neither trained nor tests on; name the "
             "cohort that the run's data was prepared from"
         )
-    names = run.read_settings().labels
-    found = []
-    for done, case in enumerate(cases):
-        if progress is not None:
-            progress(done, len(cases))
-        part: Part = "test" if case.patient in tested else "fit"
-        found.append(_read(case, engine, names, low, part))
-    if progress is not None:
-        progress(len(cases), len(cases))
-    return tuple(found)
+    return cases
 
 
 def _read(case: Case, engine: Engine, names: LabelNames, low: float, part: Part) -> HeldOutStudy:
     scan = load_case(case)
-    truth = read_masks(case, scan, names).metastasis
+    return measure_study(case, scan, read_masks(case, scan, names).metastasis, engine, low, part)
+
+
+def measure_study(
+    case: Case,
+    scan: Scan,
+    truth: Mapping[ViewName, NDArray[np.bool_]],
+    engine: Engine,
+    low: float,
+    part: Part = "fit",
+) -> HeldOutStudy:
+    """Find the candidates of a loaded study, and which true lesions they belong to.
+
+    Parameters
+    ----------
+    case : Case
+    scan : Scan
+        Of the case, as it is or changed.
+    truth : mapping of view name to (H, W) bool
+        Metastases, in the scan's geometry.
+    engine : Engine
+    low : float
+        Probability from which pixels make candidates.
+    part : {"fit", "test"}
+    """
     seen = predict_scan(scan, engine)
     features, hits, lesions = [], [], 0
     for view, item in enumerate(find_candidates(scan, seen, candidate_rule(low))):

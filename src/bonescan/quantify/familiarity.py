@@ -33,6 +33,8 @@ INPUTS: Mapping[str, tuple[str, float]] = {
     "spread": ("log of the upper over the lower quarter of the body's counts", 0.2),
     "saturated": ("share of the body at the highest count", 0.01),
     "air": ("counts beside the body over the body's median", 0.06),
+    "middle": ("middle of the counts, as a share of the body's height from its top", 0.05),
+    "beside_bones": ("counts beside the bones over those on them", 0.1),
 }
 #: Parts per thousand etc. tell a reader nothing; figures are given with so many digits.
 DIGITS = 3
@@ -92,13 +94,18 @@ def _of_picture(view: View, body: Body) -> dict[str, float]:
     row_mm, column_mm = view.pixel_spacing_mm or (FRAME_MM / counts.shape[0],) * 2
     if not inside.any() or not body.median_counts > 0:
         return dict.fromkeys(
-            ("height_mm", "width_ratio", "frame_share", "hottest", "spread", "saturated", "air"),
+            (
+                *("height_mm", "width_ratio", "frame_share", "hottest", "spread", "saturated"),
+                *("air", "middle"),
+            ),
             float("nan"),
         )
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     height = (rows[-1] - rows[0] + 1) * row_mm
     own = counts[inside]
     lower, upper, hottest = np.percentile(own, [25, 75, 99])
+    by_row = np.where(inside, counts, 0)[rows[0] : rows[-1] + 1].sum(axis=1, dtype=float)
+    places = (np.arange(by_row.size) + 0.5) / by_row.size
     return {
         "height_mm": float(height),
         "width_ratio": float((columns[-1] - columns[0] + 1) * column_mm / height),
@@ -107,6 +114,7 @@ def _of_picture(view: View, body: Body) -> dict[str, float]:
         "spread": float(np.log((upper + 1) / (lower + 1))),
         "saturated": float((own == own.max()).mean()),
         "air": float(counts[~inside].mean() / body.median_counts) if not inside.all() else 0.0,
+        "middle": float(by_row @ places / by_row.sum()),
     }
 
 
@@ -114,12 +122,13 @@ def _of_skeleton(
     views: list[View], bodies: Mapping[ViewName, Body], seen: Prediction
 ) -> dict[str, float]:
     areas = np.zeros(OTHER_BONE + 1)
-    shares = []
+    shares, beside = [], []
     for view in views:
         regions = clean_regions(view, seen.regions[view.name])
         own = np.bincount(regions.ravel(), minlength=OTHER_BONE + 1)
         areas += own
         shares.append(float(own[1:OTHER_BONE].sum() / max(bodies[view.name].mask.sum(), 1)))
+        beside.append(_beside_bones(view.counts, regions, bodies[view.name]))
     bone = max(float(areas[1:OTHER_BONE].sum()), 1.0)
     return {
         "regions": float((areas[1:OTHER_BONE] > 0).sum()),
@@ -127,7 +136,26 @@ def _of_skeleton(
         "femur_share": float(areas[1 + REGIONS.index("femora")] / bone),
         "bone_share": _mean(shares),
         "doubt": float("nan") if seen.doubt is None else seen.doubt,
+        "beside_bones": _mean(beside),
     }
+
+
+def _beside_bones(counts: NDArray[np.float32], regions: NDArray[np.uint8], body: Body) -> float:
+    """Return the mean count beside the twelve regions in the body over that on them.
+
+    Beside them is what is no bone, in the rows that the regions span; NaN without regions, or
+    where they hold no counts. Near 1, the tracer is none of bone.
+    """
+    on = (regions > 0) & (regions < OTHER_BONE)
+    rows = np.flatnonzero(on.any(axis=1))
+    if not rows.size:
+        return float("nan")
+    span = slice(rows[0], rows[-1] + 1)
+    bone = counts[span][on[span]]
+    beside = counts[span][(regions[span] == 0) & body.mask[span]]
+    if not beside.size or not bone.any():
+        return float("nan")
+    return float(beside.mean() / bone.mean())
 
 
 def _mean(values: list[float]) -> float:
