@@ -146,11 +146,15 @@ def test_everything_is_written_and_says_research_use_only(
     assert "one: 2 of 3 folds are finished." in text
     assert "Research use only" in text
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    kinds = ("summary", "areas", "lesions", "patients", "comparisons", "folds", "missed")
+    kinds = ("summary", "areas", "lesions", "patients", "comparisons", "folds", "missed", "froc")
     tables = {f"known_{kind}{end}" for kind in kinds for end in (".csv", ".md", ".tex")}
     sheets = {f"known_{run}_fold{fold}.png" for run in ("one", "two") for fold in (0, 1)}
-    pictures = {f"known_{kind}.png" for kind in ("folds", "results", "masks", "errors")}
-    assert names == tables | sheets | pictures | {"known_cases.csv", "about.json"}
+    pictures = {f"known_{kind}.png" for kind in ("folds", "results", "masks", "errors", "curves")}
+    assert names == tables | sheets | pictures | {
+        "known_cases.csv",
+        "known_boxes.csv",
+        "about.json",
+    }
     for path in (tmp_path / "out").glob("*.[mt][de]*"):
         assert "Research use only" in path.read_text()
     about = json.loads((tmp_path / "out" / "about.json").read_text())
@@ -233,3 +237,21 @@ def test_errors_need_the_data_of_the_runs(
         (folder.parent / "environment.json").write_text('[{"data": "other"}]')
     with pytest.raises(BadInput, match=r"was trained on other data than .*; name the data of this"):
         evaluate_experiments([experiment], runs, out, data)
+
+
+def test_boxes_and_the_froc_of_the_test_patients(
+    experiment: Experiment, runs: Path, tmp_path: Path
+) -> None:
+    evaluate_experiments([experiment], runs, tmp_path / "out")
+    boxes = [row for row in rows(tmp_path / "out" / "known_boxes.csv") if row["run"] == "one"]
+    edges = ("view", "what", "top", "left", "bottom", "right", "matched")
+    assert [tuple(row[name] for name in edges) for row in boxes] == [
+        ("anterior", "lesion", "2", "2", "6", "6", "yes"),
+        ("anterior", "mark", "2", "4", "6", "8", "yes"),
+        ("anterior", "lesion", "2", "2", "6", "6", "yes"),
+        ("anterior", "mark", "2", "2", "6", "6", "yes"),
+        ("posterior", "lesion", "2", "14", "6", "18", "no"),
+    ]
+    one, two = rows(tmp_path / "out" / "known_froc.csv")
+    assert (one["studies"], one["lesions"], one["at 0.125"]) == ("3", "3", "66.67")
+    assert (two["at 2"], two["mean"]) == ("100.0", "100.0")

@@ -245,3 +245,43 @@ def test_damaged_predictions_are_one_clear_line(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(BadInput, match=r"predictions\.npz: cannot be read"):
         Predictions.load(path)
+
+
+def test_negatives_that_the_cohort_lacks_are_named(
+    settings_of: SettingsOf, data_of: Callable[..., PreparedData], tmp_path: Path
+) -> None:
+    data = data_of(tmp_path / "data", {"D1": 4})
+    settings = settings_of(data={"positives": ["D1"], "train_negatives": ["D2"]})
+    with pytest.raises(BadInput, match=r"data: has no patient of set D2, which data\.train_neg"):
+        train(settings, data, tmp_path / "run")
+    with pytest.raises(ValueError, match="'D1', 'D2', 'D3' or 'D4'"):
+        settings_of(data={"positives": ["D9"]})
+
+
+@pytest.mark.parametrize(
+    ("sets", "settings", "message"),
+    [
+        ({"D2": 4}, {"mask": {"kind": "none"}}, "fold 0: no training picture shows a metastasis"),
+        ({"D2": 4}, {}, "no training picture shows a metastasis, so that nothing can be learned"),
+        ({"D1": 4}, {"mask": {"kind": "patient"}}, "shows a patient without metastasis"),
+        ({"D2": 4}, {"mask": {"kind": "patient"}}, "shows a patient with metastasis"),
+    ],
+)
+def test_a_class_that_no_training_picture_shows_is_named(
+    settings_of: SettingsOf,
+    data_of: Callable[..., PreparedData],
+    tmp_path: Path,
+    sets: dict[str, int],
+    settings: dict,
+    message: str,
+) -> None:
+    data = data_of(tmp_path / "data", sets)
+    own = settings_of(data={"positives": ["D1", "D2"]})
+    tree = own.model_dump(mode="json")
+    for key, value in settings.items():
+        tree[key] = value
+    if settings.get("mask", {}).get("kind") == "patient":
+        tree["model"] = {"kind": "patient_classifier"}
+    with pytest.raises(BadInput, match=message) as caught:
+        train(Settings.model_validate(tree), data, tmp_path / "run")
+    assert "\n" not in str(caught.value)

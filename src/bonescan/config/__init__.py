@@ -95,6 +95,9 @@ class LabelNames(Frozen):
     ignored: tuple[str, ...] = ()
 
 
+SetName = Literal["D1", "D2", "D3", "D4"]
+
+
 class Data(Frozen):
     """Which sets of the cohort take part (D1-D4, see `bonescan.ingest.cohort`).
 
@@ -102,8 +105,8 @@ class Data(Frozen):
     never validation or test (section 4).
     """
 
-    positives: tuple[str, ...] = ("D1",)
-    train_negatives: tuple[str, ...] = ()
+    positives: tuple[SetName, ...] = Field(default=("D1",), min_length=1)
+    train_negatives: tuple[SetName, ...] = ()
 
 
 class NoMask(Frozen):

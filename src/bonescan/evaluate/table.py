@@ -6,6 +6,10 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from bonescan import RESEARCH_USE, __version__
+from bonescan.files import write_whole
 
 Cell = str | int | float | None
 
@@ -48,6 +52,22 @@ class Table:
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"
+
+
+def write_table(table: Table, stem: Path) -> None:
+    """Write a table as ``stem.csv``, ``stem.md`` and ``stem.tex``, each whole or not at all."""
+    contents = {
+        "csv": table.csv(),
+        "md": f"{table.markdown()}\n{footer()}\n",
+        "tex": f"% {footer()}\n{table.latex()}",
+    }
+    for end, content in contents.items():
+        write_whole(stem.with_name(f"{stem.name}.{end}"), content.encode())
+
+
+def footer() -> str:
+    """Return what stands below every table: the version, and what it is for."""
+    return f"bonescan {__version__}. {RESEARCH_USE}"
 
 
 def shown(cell: Cell) -> str:

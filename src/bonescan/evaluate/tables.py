@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bonescan import RESEARCH_USE, __version__
@@ -11,8 +11,7 @@ from bonescan.errors import BadInput
 from bonescan.evaluate.areas import AREAS, WHOLE
 from bonescan.evaluate.averages import averages, percent, ratios, rounded
 from bonescan.evaluate.comparisons import arm_table, arms_of, difference_table
-from bonescan.evaluate.error_figure import draw_errors
-from bonescan.evaluate.error_tables import false_mark_table, missed_table
+from bonescan.evaluate.detail import write_curves, write_errors
 from bonescan.evaluate.floor import floor_folds
 from bonescan.evaluate.fold_plot import draw_folds
 from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
@@ -20,9 +19,9 @@ from bonescan.evaluate.overlays import write_sheet
 from bonescan.evaluate.patient_differences import patient_difference_table
 from bonescan.evaluate.patient_table import patient_table
 from bonescan.evaluate.result_figures import draw_masks, draw_results
-from bonescan.evaluate.run_errors import Analysed, KnownData, run_errors
+from bonescan.evaluate.run_errors import KnownData, run_errors
 from bonescan.evaluate.skeletons import region_scores, region_table
-from bonescan.evaluate.table import Cell, Table
+from bonescan.evaluate.table import Cell, Table, footer, write_table
 from bonescan.experiment import Experiment, Printed
 from bonescan.files import write_whole
 from bonescan.measures.pixels import mean_of
@@ -32,7 +31,7 @@ from bonescan.train.predictions import Predictions
 
 Folds = dict[str, tuple[FoldScores, ...]]
 #: Tables of an experiment that its summary shows.
-SHOWN = ("summary", "areas", "lesions", "patients", "regions", "comparisons", "false_marks")
+SHOWN = ("summary", "areas", "lesions", "froc", "patients", "regions", "comparisons", "false_marks")
 
 
 def evaluate_experiments(
@@ -47,11 +46,11 @@ def evaluate_experiments(
         Folder of the run folders; only finished folds count.
     out : Path
         Receives, for each experiment, the tables ``<name>_summary``, ``_areas``, ``_lesions``,
-        ``_patients``, ``_regions``, ``_comparisons``, ``_folds``, ``_missed`` and ``_false_marks``,
-        as far as its runs know of them, as ``.csv``, ``.md`` and ``.tex``, ``<name>_cases.csv``, a
-        picture of each fold's test cases, ``<name>_<run>_fold<k>.png``, the pictures
-        ``<name>_folds.png``, ``_results.png``, ``_masks.png``, ``_errors.png``, and
-        ``about.json``. With
+        ``_froc``, ``_patients``, ``_regions``, ``_comparisons``, ``_folds``, ``_missed`` and
+        ``_false_marks``, as far as its runs know of them, as ``.csv``, ``.md`` and ``.tex``,
+        ``<name>_cases.csv`` and ``_boxes.csv`` (of every lesion and mark), a picture of each fold's
+        test cases, ``<name>_<run>_fold<k>.png``, the pictures ``<name>_folds.png``,
+        ``_results.png``, ``_masks.png``, ``_curves.png``, ``_errors.png``, and ``about.json``. With
         several experiments also ``all_arms`` and ``all_differences``, see
         `bonescan.evaluate.comparisons`, and ``all_patient_differences``, see
         `bonescan.evaluate.patient_differences`.
@@ -80,7 +79,7 @@ def evaluate_experiments(
         marking = {run: own for run, own in folds.items() if _marks_metastasis(experiment, run)}
         tables = {**_pixel_tables(experiment, marking), **_whole_tables(experiment, folds, runs)}
         for kind, table in tables.items():
-            _write_table(table, out / f"{experiment.name}_{kind}")
+            write_table(table, out / f"{experiment.name}_{kind}")
         if any(marking.values()):
             scored.append((experiment, marking))
             cases = case_table(experiment, marking)
@@ -89,7 +88,8 @@ def evaluate_experiments(
             _write_figures(experiment, marking, runs, out)
             own = [run for run in experiment.runs if marking.get(run)]
             errors = {run: run_errors(experiment, runs, run, known) for run in own}
-            tables |= _write_errors(experiment, errors, out)
+            tables |= write_errors(experiment, errors, out)
+            tables |= write_curves(experiment, marking, runs, out)
         by_region = any(own.region is not None for own in experiment.printed.values())
         shown_text += [
             tables[kind].markdown()
@@ -104,24 +104,10 @@ def evaluate_experiments(
             ("differences", difference_table(arms)),
             ("patient_differences", patient_difference_table(arms)),
         ):
-            _write_table(table, out / f"all_{name}")
+            write_table(table, out / f"all_{name}")
             shown_text += [table.markdown()] if table.rows else []
     write_text(out / "about.json", _about(experiments, runs))
-    return "\n".join([*shown_text, _footer()])
-
-
-def _write_errors(
-    experiment: Experiment, errors: Mapping[str, Sequence[Analysed]], out: Path
-) -> dict[str, Table]:
-    """Write tables and picture of errors; return what lies beneath false marks, to be shown."""
-    beneath = false_mark_table(experiment.title, errors)
-    _write_table(missed_table(experiment.title, errors), out / f"{experiment.name}_missed")
-    if beneath is not None:
-        _write_table(beneath, out / f"{experiment.name}_false_marks")
-    picture = draw_errors(experiment.title, errors)
-    if picture is not None:
-        write_whole(out / f"{experiment.name}_errors.png", picture)
-    return {} if beneath is None else {"false_marks": beneath}
+    return "\n".join([*shown_text, footer()])
 
 
 def _marks_metastasis(experiment: Experiment, run: str) -> bool:
@@ -160,13 +146,6 @@ def _whole_tables(experiment: Experiment, folds: Folds, runs: Path) -> dict[str,
     return tables
 
 
-def _write_table(table: Table, stem: Path) -> None:
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    write_text(stem.with_name(f"{stem.name}.csv"), table.csv())
-    write_text(stem.with_name(f"{stem.name}.md"), f"{table.markdown()}\n{_footer()}\n")
-    write_text(stem.with_name(f"{stem.name}.tex"), f"% {_footer()}\n{table.latex()}")
-
-
 def summary_table(experiment: Experiment, folds: Folds) -> Table:
     """Pixel scores of every run in the four averages, and the printed figures.
 
@@ -192,11 +171,7 @@ def area_table(experiment: Experiment, folds: Folds) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for run, scores in folds.items():
         for area in (WHOLE, *AREAS) if scores else ():
-            rows += [
-                (run, area, *row)
-                for row in averages(scores, None if area == WHOLE else area)
-                if row[0] in ("F1 of the means", "pooled over patients")
-            ]
+            rows += [(run, area, *row) for row in averages(scores, None if area == WHOLE else area)]
         printed = experiment.printed.get(run)
         if printed is not None:
             region = printed.region or WHOLE
@@ -414,7 +389,3 @@ def _about(experiments: Sequence[Experiment], runs: Path) -> str:
         },
     }
     return json.dumps(tree, indent=1) + "\n"
-
-
-def _footer() -> str:
-    return f"bonescan {__version__}. {RESEARCH_USE}"

@@ -19,8 +19,10 @@ from bonescan.errors import BadInput
 from bonescan.experiment import Role
 from bonescan.models import Network, probabilities
 from bonescan.prepare import PreparedCase, PreparedData
+from bonescan.scan import METASTASIS, NON_METASTATIC
 from bonescan.train.chosen import chosen_network
 from bonescan.train.dataset import (
+    Example,
     Parts,
     part_cases,
     plain_batches,
@@ -90,6 +92,14 @@ def train_fold(
         _open_folder(folder, settings, folds, data, fabric, fingerprints(sources))
         began = time.time()
         train, validation = examples_of(settings, parts, folds[fold], sources, data, fabric)
+        missing = missing_class(settings, train)
+        if missing and settings.mask.kind == "mined":  # as its baseline has it: a result, if poor
+            watcher.say(f"{folder.path}: no training picture shows {missing}")
+        elif missing:
+            raise BadInput(
+                f"{data.folder}: fold {fold}: no training picture shows {missing}, so that nothing "
+                "can be learned; look at its sheets and at the labels in cohort.csv"
+            )
         fit(
             settings,
             train,
@@ -103,6 +113,20 @@ def train_fold(
         fabric.to_device(network)
         predict_parts(network, parts, settings, fabric).save(folder.predictions)
         write_text(folder.done, _summary(folder, parts, folds[fold], epoch, time.time() - began))
+
+
+def missing_class(settings: Settings, train: Sequence[Example]) -> str | None:
+    """Return a class that no training picture shows; of bones, some may well be out of view."""
+    classes = {
+        "none": {1: "a metastasis"},
+        "patient": {0: "a patient without metastasis", 1: "a patient with metastasis"},
+        "otsu": {NON_METASTATIC: "a body", METASTASIS: "a metastasis"},
+        "mined": {NON_METASTATIC: "a false mark of the baseline", METASTASIS: "a metastasis"},
+    }
+    for number, name in classes.get(settings.mask.kind, {}).items():
+        if not any(np.any(example.target == number) for example in train):
+            return name
+    return None
 
 
 def check_canvas(settings: Settings, data: PreparedData) -> None:
@@ -120,11 +144,16 @@ def folds_of(settings: Settings, data: PreparedData) -> tuple[Fold, ...]:
     Raises
     ------
     BadInput
-        If the cohort cannot be cut as ``training.split`` asks.
+        If the cohort cannot be cut as ``training.split`` asks, or has none of the negatives.
     """
     sets, training = settings.data, settings.training
     positives = {case.patient for case in data.cases if case.set in sets.positives}
     negatives = {case.patient for case in data.cases if case.set in sets.train_negatives}
+    for name in set(sets.train_negatives) - {case.set for case in data.cases}:
+        raise BadInput(
+            f"{data.folder}: has no patient of set {name}, which data.train_negatives names; add "
+            "some to cohort.csv and prepare again, or leave the set out"
+        )
     if training.split == "sites":
         sites = sites_of((case.study, case.patient, case.site) for case in data.cases)
         return make_site_folds(

@@ -1,0 +1,184 @@
+"""Finished folds at every threshold: FROC of lesions, ROC of patients, and the boxes of marks.
+
+Candidates are patches of the probability map, as the reader of a package has them
+(`bonescan.quantify.candidates`); the score of one is the mean of the most probable tenth of its
+pixels. Each half of a canvas is a view. Lesions of the test patients of all finished folds count
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import ndimage
+
+from bonescan.evaluate.averages import percent
+from bonescan.evaluate.fold_plot import as_png
+from bonescan.evaluate.folds import FoldScores, halves_of, smallest_mark
+from bonescan.evaluate.froc import FALSE_MARKS, Curve, froc
+from bonescan.evaluate.matching import match_pairs
+from bonescan.evaluate.patients import roc_auc, roc_curve
+from bonescan.evaluate.table import Cell, Table
+from bonescan.experiment import Experiment
+from bonescan.quantify.candidates import candidate_labels
+from bonescan.quantify.lesions import label_components, lesion_probability
+from bonescan.quantify.scoring import candidate_rule
+from bonescan.scan import VIEW_NAMES
+from bonescan.train.folder import RunFolder
+from bonescan.train.predictions import STEPS, Predictions
+
+#: Probability from which pixels make candidates.
+LOW = 0.1
+#: The FROC curve is drawn up to so many false marks a study.
+MOST_FALSE = 8.0
+
+
+def run_tests(experiment: Experiment, runs: Path, run: str) -> list[tuple[str, Predictions]]:
+    """Return each finished fold of a run by its label, with what it says of its test patients."""
+    found = []
+    for fold in range(experiment.runs[run].training.folds):
+        folder = RunFolder.of(runs, experiment, run, fold)
+        if folder.is_done:
+            label = folder.read_summary().get("site") or str(fold)
+            found.append((label, Predictions.load(folder.predictions).of_part("test")))
+    return found
+
+
+def lesion_curve(tests: Sequence[Predictions], reduce: int) -> Curve:
+    """Return the FROC curve of the test patients of several folds together."""
+    scores: list[float] = []
+    hits: list[frozenset[tuple[int, int]]] = []
+    lesions = studies = 0
+    for test in tests:
+        for at in range(len(test.studies)):
+            smallest = smallest_mark(float(test.pixel_area_mm2[at]), reduce)
+            probability = test.probability[at].astype(np.float32) / STEPS
+            halves = np.split(probability, 2, axis=1), np.split(test.metastasis[at], 2, axis=1)
+            for view, (own, truth) in enumerate(zip(*halves, strict=True)):
+                labels = candidate_labels(own, candidate_rule(LOW), smallest)
+                there, count = label_components(truth)
+                for number, row in enumerate(match_pairs(labels, there), start=1):
+                    scores.append(lesion_probability(own[labels == number]))
+                    hits.append(
+                        frozenset((2 * studies + view, int(j)) for j in np.flatnonzero(row))
+                    )
+                lesions += count
+            studies += 1
+    return froc(np.array(scores), hits, lesions, studies)
+
+
+def froc_table(experiment: Experiment, curves: Mapping[str, Curve]) -> Table:
+    """Return the share of lesions found at given numbers of false marks a study, and its mean."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            run,
+            curve.studies,
+            curve.lesions,
+            *percent(*(curve.sensitivity_at(at) for at in FALSE_MARKS), curve.mean_sensitivity),
+        )
+        for run, curve in curves.items()
+        if curve.lesions
+    ]
+    at = tuple(f"at {number:g}" for number in FALSE_MARKS)
+    return Table(
+        f"{experiment.title}: lesions found at so many false marks a test study, percent",
+        ("run", "studies", "lesions", *at, "mean"),
+        tuple(rows),
+    )
+
+
+def box_table(experiment: Experiment, run: str, tests: Sequence[tuple[str, Predictions]]) -> Table:
+    """Return the box of every lesion and every mark of the test patients, in canvas pixels."""
+    reduce = experiment.runs[run].canvas.reduce
+    rows: list[tuple[Cell, ...]] = []
+    for label, test in tests:
+        for at, study in enumerate(test.studies):
+            smallest = smallest_mark(float(test.pixel_area_mm2[at]), reduce)
+            halves = halves_of(test.marked[at], test.metastasis[at], smallest)
+            for view, half in zip(VIEW_NAMES, halves, strict=True):
+                for what, labels, good in (
+                    ("lesion", half.lesions, half.matching.hit),
+                    ("mark", half.marks, half.matching.right),
+                ):
+                    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+                        left = half.columns.start
+                        edges = (
+                            box[0].start,
+                            left + box[1].start,
+                            box[0].stop,
+                            left + box[1].stop,
+                        )
+                        matched = "yes" if good[number - 1] else "no"
+                        rows.append((run, label, study, view, what, number, *edges, matched))
+    names = ("top", "left", "bottom", "right")
+    return Table(
+        f"{experiment.title}: boxes",
+        ("run", "fold", "study", "view", "what", "number", *names, "matched"),
+        tuple(rows),
+    )
+
+
+def draw_curves(
+    experiment: Experiment,
+    curves: Mapping[str, Curve],
+    folds: Mapping[str, Sequence[FoldScores]],
+) -> bytes | None:
+    """Draw the FROC of lesions and the ROC of patients, a colour for each run.
+
+    Returns
+    -------
+    bytes or None
+        A PNG; None where there are neither lesions nor patients of both kinds.
+    """
+    patients = {run: _patients(folds[run]) for run in curves}
+    both = {run: (s, t) for run, (s, t) in patients.items() if t.any() and not t.all()}
+    lesions = {run: curve for run, curve in curves.items() if curve.lesions}
+    if not both and not lesions:
+        return None
+    figure = Figure(figsize=(11.0, 5.2), dpi=150, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    colours = mpl.colormaps["tab10" if len(curves) <= 10 else "tab20"]
+    for index, run in enumerate(curves):
+        if run in lesions:
+            _draw_froc(left, run, lesions[run], colours(index))
+        if run in both:
+            scores, truth = both[run]
+            curve = roc_curve(scores, truth)
+            right.plot(
+                100 * curve.false_positive_rate,
+                100 * curve.sensitivity,
+                color=colours(index),
+                label=f"{run}, area {100 * (roc_auc(scores, truth) or 0.0):.1f}",
+            )
+    left.set(xlim=(0, MOST_FALSE), ylim=(0, 102), xlabel="false marks a test study")
+    left.set(ylabel="lesions found, %", title="Lesions (FROC)")
+    right.plot([0, 100], [0, 100], color="#c0c6cc", linewidth=0.8)
+    right.set(xlabel="patients without metastasis called, %", ylabel="patients with, %")
+    right.set(title="Patients (ROC)", aspect="equal")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="lower right", frameon=False, fontsize=8)
+    figure.suptitle(experiment.title, fontsize=10, wrap=True)
+    return as_png(figure)
+
+
+def _draw_froc(axes: Axes, run: str, curve: Curve, colour: object) -> None:
+    x = curve.false_marks / max(curve.studies, 1)
+    y = 100 * curve.hits / curve.lesions
+    label = f"{run}, mean {100 * curve.mean_sensitivity:.1f}"
+    axes.step(x, y, where="post", color=colour, label=label)
+
+
+def _patients(folds: Sequence[FoldScores]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of test and healthy cases, and which have metastasis."""
+    cases = [case for fold in folds for case in (*fold.test, *fold.healthy)]
+    return (
+        np.array([case.score for case in cases]),
+        np.array([case.pixels.tp + case.pixels.fn > 0 for case in cases], bool),
+    )
