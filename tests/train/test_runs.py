@@ -285,3 +285,37 @@ def test_a_class_that_no_training_picture_shows_is_named(
     with pytest.raises(BadInput, match=message) as caught:
         train(Settings.model_validate(tree), data, tmp_path / "run")
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_another_network_is_one_clear_line(
+    settings_of: SettingsOf, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    other = train(
+        settings_of(model={"kind": "unet", "channels": [8, 16]}), tiny_data, tmp_path / "other"
+    )
+    own = train(settings_of(), tiny_data, tmp_path / "own")
+    for name in ("DONE", "predictions.npz"):
+        (own.path / name).unlink()
+    shutil.copy(other.best, own.best)
+    with pytest.raises(BadInput, match=r"best\.pt: is the checkpoint of another network than"):
+        train(settings_of(), tiny_data, own.path)
+    shutil.copy(other.last, own.last)
+    with pytest.raises(BadInput, match=r"last\.pt: does not fit these settings; delete its fold"):
+        train(settings_of(), tiny_data, own.path)
+
+
+def test_a_lost_best_checkpoint_is_told_before_more_is_trained(
+    settings_of: SettingsOf, tiny_data: PreparedData, tmp_path: Path
+) -> None:
+    own = train(settings_of(), tiny_data, tmp_path / "own")
+    for name in ("DONE", "predictions.npz", "best.pt"):
+        (own.path / name).unlink()
+    with pytest.raises(BadInput, match=r"best\.pt: is missing, so the run folder is not whole"):
+        train(settings_of(), tiny_data, own.path)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}"])
+def test_an_environment_that_says_nothing_is_one_clear_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "environment.json").write_text(content)
+    with pytest.raises(BadInput, match=r"environment\.json: names no start of the run"):
+        RunFolder(tmp_path).read_starts()

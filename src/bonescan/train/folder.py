@@ -106,6 +106,8 @@ class RunFolder:
         """
         if self.last.exists():
             self._need(self.settings, self.folds)
+            if self.metrics.exists() and '"f1"' in self.metrics.read_text(encoding="utf-8"):
+                self._need(self.best)  # a better validation may never come
             return True
         for path in (self.metrics, self.predictions, self.done):
             if path.exists():
@@ -146,6 +148,11 @@ class RunFolder:
         """Return the content of ``environment.json``: one entry for each start."""
         self._need(self.environment)
         starts: list[dict[str, Any]] = _json(self.environment)
+        if not isinstance(starts, list) or not starts:
+            raise BadInput(
+                f"{self.environment}: names no start of the run; delete {self.path} and train this "
+                "fold again"
+            )
         return starts
 
     def read_summary(self) -> dict[str, Any]:
