@@ -158,7 +158,9 @@ def draw_curves(
     left.set(xlim=(0, MOST_FALSE), ylim=(0, 102), xlabel="false marks a test study")
     left.set(ylabel="lesions found, %", title="Lesions (FROC)")
     right.plot([0, 100], [0, 100], color="#c0c6cc", linewidth=0.8)
-    right.set(xlabel="patients without metastasis called, %", ylabel="patients with metastasis called, %")
+    right.set(
+        xlabel="patients without metastasis called, %", ylabel="patients with metastasis called, %"
+    )
     right.set(title="Patients (ROC)", aspect="equal")
     for axes in (left, right):
         axes.grid(alpha=0.3)
