@@ -81,7 +81,10 @@ class _Report(Pages):
             self._pictures(self.room - below - GAP)
             self._tables(notes)
         else:
-            self._pictures(self.room - below - GAP)
+            left = self.room - below - GAP
+            if left < LEAST_PICTURE:  # the marks go on over another page: the pictures need not
+                left = self.room - self._right_height() - GAP
+            self._pictures(left)
             self._tables(())
             for note in notes:
                 self.place(note, GAP / 2)
@@ -109,9 +112,12 @@ class _Report(Pages):
         return self.inner - (INDEX_WIDTH + GUTTER if self.sheet.index else 0)
 
     def _tables_height(self) -> float:
+        return max(self._left_height(()), self._right_height())
+
+    def _right_height(self) -> float:
+        """Return the height of the index with its note; what is left of it goes on over pages."""
         index = self._index_blocks()
-        right = sum(self.height_of(block, INDEX_WIDTH) + GAP / 2 for block in index)
-        return max(self._left_height(()), right + GAP)
+        return sum(self.height_of(block, INDEX_WIDTH) + GAP / 2 for block in index) + GAP
 
     def _left_height(self, notes: Sequence[Flowable]) -> float:
         """Return the height of the table of marks with notes under it, left of the index."""

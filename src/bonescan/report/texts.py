@@ -152,8 +152,8 @@ def times(ratio: float | None) -> str:
 
 
 def index_value(value: float | None) -> str:
-    """Return an index in percent with two decimals."""
-    return NOT_GIVEN if value is None else f"{value:.2f}"
+    """Return an index in percent with two decimals; a dash where none is given."""
+    return "–" if value is None else f"{value:.2f}"
 
 
 def highest(scan: Scan) -> str:
@@ -213,7 +213,7 @@ def figures(reading: Reading) -> tuple[tuple[str, str], ...]:
     if index is None or index.whole is None:
         found.append((INDEX, NOT_GIVEN))
     else:
-        found.append((INDEX, f"{index.whole:.2f} ± {index.band:g} %"))
+        found.append((INDEX, f"{index.whole:.2f} ± {index.band:.2f} %"))
     if index is not None and index.visible is not None:
         found.append((VISIBLE_SKELETON, f"{index.visible:.2f} %"))
     found.append(("Patient score", f"{reading.patient_score:.3f}"))
