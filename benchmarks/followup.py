@@ -14,6 +14,9 @@ What else is called new is a **false new lesion**, by what lies under its marks:
 - *surfaced*: a metastasis that was there before but could not be seen then;
 - *other*: no metastasis.
 
+A finding that is marked first where the model's map of an earlier scan was high is **doubtful**: it
+is not called new, so it is neither found nor false. How many of them lie on a new metastasis is told.
+
 ``--stable`` patients of course ``stable``, the first of the seed with eight metastases or more, are
 scanned twice to tell by how much area, uptake and place of a mark differ when the metastasis is the
 same. Where its true contrast differs by more than 5 % between the scans, it is left out. 95 % of
@@ -65,6 +68,8 @@ class Course:
     known: int
     surfaced: int
     other: int
+    doubtful: int
+    doubtful_new: int
 
 
 @dataclass(frozen=True)
@@ -107,16 +112,21 @@ def follow(
 
 def judge(number: int, patients: Sequence[SimulatedPatient], followup: FollowUp) -> Course:
     """Count what is new in truth, what of it was called new, and what else was."""
-    counts = dict.fromkeys(("new", "found", "known", "surfaced", "other"), 0)
+    counts = dict.fromkeys([field.name for field in fields(Course)][3:], 0)
     for visit in range(1, len(patients)):
         truly = _appeared(patients, visit)
-        called = [
-            _under(finding.tracks, visit, patients[visit], followup)
-            for finding in followup.findings
-            if finding.statuses[visit] == "new"
-        ]
+        called, doubtful = (
+            [
+                _under(finding.tracks, visit, patients[visit], followup)
+                for finding in followup.findings
+                if finding.statuses[visit] == status
+            ]
+            for status in ("new", "doubtful")
+        )
         counts["new"] += len(truly)
         counts["found"] += len(truly & set().union(*called))
+        counts["doubtful"] += len(doubtful)
+        counts["doubtful_new"] += sum(bool(lesions & truly) for lesions in doubtful)
         for lesions in called:
             if not lesions & truly:
                 counts[_kind(lesions, patients[:visit])] += 1
@@ -261,8 +271,8 @@ def per_scan(courses: Sequence[Course], *kinds: str) -> float | None:
 def new_table(courses: Sequence[Course]) -> list[str]:
     lines = [
         "| course | patients | follow-up scans | new metastases that can be seen | of them found | "
-        "false new lesions a scan | known | surfaced | other |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "false new lesions a scan | known | surfaced | other | doubtful (on new ones) |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in ("all", "progression", "response", "flare", "stable"):
         own = [course for course in courses if name in ("all", course.course)]
@@ -273,7 +283,8 @@ def new_table(courses: Sequence[Course]) -> list[str]:
             f"| {shown(bootstrap(own, sensitivity), percent=True)} "
             f"| {shown(bootstrap(own, lambda c: per_scan(c, 'known', 'surfaced', 'other')))} "
             f"| {sum(c.known for c in own)} | {sum(c.surfaced for c in own)} "
-            f"| {sum(c.other for c in own)} |"
+            f"| {sum(c.other for c in own)} "
+            f"| {sum(c.doubtful for c in own)} ({sum(c.doubtful_new for c in own)}) |"
         )
     return lines
 

@@ -22,6 +22,8 @@ OUTPUTS = {
     "posterior_lesions.png",
     "anterior_counts.png",
     "posterior_counts.png",
+    "anterior_probability.png",
+    "posterior_probability.png",
     "report.html",
     "report.pdf",
     "result.json",

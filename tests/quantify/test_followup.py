@@ -122,6 +122,49 @@ def test_grown_faded_and_mixed() -> None:
     assert [own[1] for own in statuses(found)] == ["grown", "faded", "mixed", "grown"]
 
 
+def with_probability(visit: Visit, square: Square, value: float) -> Visit:
+    """Return a visit whose anterior map is high where nothing is marked."""
+    front, *rest = visit.reading.views
+    row, column, half, _ = square
+    probability = front.probability.copy()
+    probability[row - half : row + half + 1, column - half : column + half + 1] = value
+    views = (replace(front, probability=probability), *rest)
+    return replace(visit, reading=replace(visit.reading, views=views))
+
+
+@pytest.mark.parametrize(
+    ("before", "status"), [(0.0, "new"), (0.49, "new"), (0.5, "doubtful"), (0.95, "doubtful")]
+)
+def test_what_an_earlier_map_showed_is_doubtful_not_new(before: float, status: str) -> None:
+    first = with_probability(visit("20200101", [A]), B, before)
+    later = visit("20200401", [A, B], shift=(40, -12))
+    found = compare_visits([first, later])
+    assert statuses(found) == [("baseline", "unchanged"), ("absent", status)]
+    assert found.steps[0].counts == {status: 1, "unchanged": 1}
+    # A map that was high elsewhere is no reason.
+    elsewhere = with_probability(visit("20200101", [A]), C, 0.95)
+    assert statuses(compare_visits([elsewhere, later]))[1] == ("absent", "new")
+
+
+def test_doubtful_lesions_are_no_progression_and_are_followed_on() -> None:
+    """Two of them at the second scan, still there at the third: PCWG3 counts new ones alone."""
+    first = visit("20200101", [A])
+    for square in (B, C):
+        first = with_probability(first, square, 0.9)
+    rest = [visit("20200701", [A, B, C]), visit("20200901", [A, B, C])]
+    found = compare_visits([first, *rest])
+    assert statuses(found)[1:] == [("absent", "doubtful", "unchanged")] * 2
+    assert found.progression.verdict == "no progression"
+
+
+def test_doubtful_in_one_view_and_new_in_the_other_is_doubtful() -> None:
+    first = with_probability(visit("20200101", [], []), A, 0.9)
+    later = visit("20200401", [A], [A], matches=[(1, 1)])
+    found = compare_visits([first, later])
+    assert [track.statuses[1] for track in found.tracks] == ["doubtful", "new"]
+    assert [finding.statuses[1] for finding in found.findings] == ["doubtful"]
+
+
 def test_a_lesion_beside_a_known_one_is_new() -> None:
     near = (A[0], A[1] + 12, 3, 3.0)  # edges 14 mm apart
     found = compare_visits([visit("20200101", [A]), visit("20200401", [A, near])])
@@ -259,8 +302,9 @@ RULE = ChangeRule()
         (Size(100, 2), Size(200, 2), "grown"),
         (Size(40, 2), Size(80, 2), "unchanged"),  # less than the least change of area
         (Size(200, 2), Size(100, 2), "faded"),
-        (Size(100, 3), Size(100, 2), "faded"),
-        (Size(100, 2), Size(100, 3), "grown"),
+        (Size(100, 3), Size(100, 2), "unchanged"),
+        (Size(100, 3.4), Size(100, 2), "faded"),
+        (Size(100, 2), Size(100, 3.4), "grown"),
         (Size(100, 3), Size(200, 1), "mixed"),
     ],
 )

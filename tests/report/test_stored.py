@@ -48,6 +48,7 @@ def test_written_then_read_is_the_same(folder: Path, plain_scan: Scan, reading: 
     for mine, theirs in zip(again.views, reading.views, strict=True):
         np.testing.assert_array_equal(mine.mask, theirs.mask)
         assert mine.read_rows == theirs.read_rows
+        np.testing.assert_allclose(mine.probability, theirs.probability, atol=0.5 / 255 + 1e-6)
     assert again.flags == reading.flags
     assert again.provenance == reading.provenance
 
@@ -73,6 +74,21 @@ def test_an_index_comes_back(folder: Path) -> None:
     (folder / "result.json").write_text(json.dumps(record))
     _, reading = load_results(folder)
     assert reading.index == BoneScanIndex(0.75, 0.8, "mean", "w 1", (part,), 0.3)
+
+
+def test_a_folder_of_an_earlier_version_has_the_probabilities_of_its_lesions(folder: Path) -> None:
+    for path in folder.glob("*_probability.png"):
+        path.unlink()
+    _, reading = load_results(folder)
+    for view in reading.views:
+        own = [x.probability for x in reading.lesions if x.view == view.view]
+        assert set(np.unique(view.probability)) == {np.float32(0), *map(np.float32, own)}
+
+
+def test_probabilities_of_another_size_are_refused(folder: Path) -> None:
+    Image.fromarray(np.zeros((512, 256), np.uint8)).save(folder / "anterior_probability.png")
+    with pytest.raises(BadInput, match=r"anterior_probability\.png: is 512 x 256 pixels"):
+        load_results(folder)
 
 
 def test_a_folder_without_counts_is_refused(folder: Path) -> None:

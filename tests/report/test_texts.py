@@ -64,3 +64,7 @@ def test_a_picture_has_grey_values(plain_scan: Scan) -> None:
     how = replace(plain_scan.acquisition, true_counts=False)
     assert texts.unit(plain_scan) == "counts"
     assert texts.unit(replace(plain_scan, acquisition=how)) == "grey values"
+
+
+def test_an_index_that_is_refused_is_a_dash_in_a_table() -> None:
+    assert (texts.index_value(None), texts.index_value(0.125)) == ("–", "0.12")

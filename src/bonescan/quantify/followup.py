@@ -53,7 +53,7 @@ class Finding:
     """One lesion of the patient: the tracks, one or two views, that are the same in the body.
 
     ``statuses`` is for each visit that of the views together: ``new`` only where neither view
-    showed it before.
+    showed it before, and neither's map of an earlier scan was high there (``doubtful``).
     """
 
     number: int
@@ -307,10 +307,12 @@ def _findings(tracks: Sequence[Track], visits: Sequence[Visit]) -> tuple[Finding
 
 #: What a finding is where its views differ: the first of these that any of them is.
 _PRECEDENCE: tuple[Status, ...] = (
-    "mixed", "grown", "faded", "unchanged", "baseline", "new", "merged", "gone", "absent",
-    "not seen",
+    "mixed", "grown", "faded", "unchanged", "baseline", "doubtful", "new", "merged", "gone",
+    "absent", "not seen",
 )  # fmt: skip
 assert set(_PRECEDENCE) == set(get_args(Status))
+#: What a view calls a lesion that it has not shown before.
+_FIRST: frozenset[Status] = frozenset({"new", "doubtful", "baseline"})
 
 
 def _joint_statuses(tracks: Sequence[Track], visits: int) -> tuple[Status, ...]:
@@ -320,8 +322,8 @@ def _joint_statuses(tracks: Sequence[Track], visits: int) -> tuple[Status, ...]:
         known = any(any(track.seen[:visit]) for track in tracks)
         if {"grown", "faded"} <= own:
             joint.append("mixed")
-        elif own & {"new", "baseline"} and known:  # one view shows it now, the other did before
-            rest = own - {"new", "baseline", "gone", "absent", "not seen"}
+        elif own & _FIRST and known:  # one view shows it now, the other did before
+            rest = own - _FIRST - {"gone", "absent", "not seen"}
             joint.append(next((s for s in _PRECEDENCE if s in rest), "unchanged"))
         else:
             joint.append(next(status for status in _PRECEDENCE if status in own))

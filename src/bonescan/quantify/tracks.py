@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
@@ -230,12 +231,39 @@ def _statuses(
             if last is not None:
                 statuses.append(status_of(last, now, rule))
             else:
-                statuses.append("new" if covered else "baseline")
+                statuses.append(_first_status(seen[visit], visit, looks, rule, covered=covered))
             last, covered = now, True
         else:
             covered = True
             statuses.append(_missing(track, visit, known=last is not None))
     return tuple(statuses)
+
+
+def _first_status(
+    lesions: Sequence[Lesion],
+    visit: int,
+    looks: Sequence[Look | None],
+    rule: ChangeRule,
+    *,
+    covered: bool,
+) -> Status:
+    """Tell whether a lesion that is marked for the first time is new."""
+    look = looks[visit]
+    if not covered or look is None:
+        return "baseline"
+    points = np.concatenate([_points(look, lesion) for lesion in lesions])
+    before = (_highest(earlier, points) for earlier in looks[:visit] if earlier is not None)
+    return "doubtful" if max(before, default=0.0) >= rule.doubt_probability else "new"
+
+
+def _highest(look: Look, points: Points) -> float:
+    """Return the highest probability of a visit within `TOUCH_MM` of points, (n, 2) in mm."""
+    spacing = np.array(pixel_mm(look.view))
+    pixels = np.floor(look.registration.to_later(points) / spacing).astype(int)
+    reach = 2 * np.rint(TOUCH_MM / spacing).astype(int) + 1
+    near = ndimage.maximum_filter(look.reading.probability, tuple(reach.tolist()))
+    inside = ((pixels >= 0) & (pixels < near.shape)).all(axis=1)
+    return float(near[tuple(pixels[inside].T)].max(initial=0.0))
 
 
 def _missing(track: _Open, visit: int, *, known: bool) -> Status:

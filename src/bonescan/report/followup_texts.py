@@ -10,6 +10,7 @@ TITLE, SUBTITLE = "Whole-body bone scans", "Draft follow-up"
 FINDINGS, COLUMN_FINDING, COLUMN_VIEW, COLUMN_PLACE = "Findings", "Finding", "View", "Place"
 LEGEND: dict[Status, str] = {
     "new": "new",
+    "doubtful": "doubtful (marked first; an earlier map was high there)",
     "grown": "grown (area or uptake)",
     "faded": "faded (area or uptake)",
     "mixed": "mixed",
@@ -23,6 +24,8 @@ SHORT: dict[Status, str] = {
     "not seen": "not in the picture",
     "merged": "merged with another",
 }
+#: Told in the summary where there are any.
+_RARE: tuple[Status, ...] = ("doubtful", "mixed")
 #: Colour of a status that has no outline.
 PLAIN_COLOUR = "#56616e"
 UPTAKE_NOTE = "Uptake: mean counts of the marks over the median counts of the body in that view."
@@ -35,6 +38,7 @@ PICTURE_NOTE = (
 #: Colours of the outlines; they differ in lightness, too.
 COLOUR: dict[Status, str] = {
     "new": "#c8102e",
+    "doubtful": "#c64a98",
     "grown": "#c05a00",
     "faded": "#1f6fb4",
     "mixed": "#7a3fa0",
@@ -57,8 +61,7 @@ def summary(followup: FollowUp) -> str:
     step = followup.steps[-1]
     told = [f"{step.counts.get(status, 0)} {status}" for status in ("new", "grown", "faded")]
     told += [f"{step.counts.get('gone', 0)} gone"]
-    if step.counts.get("mixed"):
-        told.append(f"{step.counts['mixed']} mixed")
+    told += [f"{step.counts[more]} {more}" for more in _RARE if step.counts.get(more)]
     return (
         f"{before} suspected {_noun(before)} on {visit_label(first, 0)}, {now} on "
         f"{visit_label(final, last)}. Against the scan before, the last one shows "
@@ -97,8 +100,10 @@ def rule_sentence(followup: FollowUp) -> str:
         f"A mark is an earlier lesion if, laid over each other, their edges lie within "
         f"{rule.reach_mm:g} mm. Grown or faded: area changed by a factor of {rule.area_ratio:g} "
         f"(and {rule.least_area_mm2 / 100:g} cm² or more) or uptake against the body's median by "
-        f"{rule.uptake_ratio:g}. A lesion that shows in both views is one finding where the "
-        "views could be matched. Arms and legs that lie otherwise than before are not followed."
+        f"{rule.uptake_ratio:g}. Doubtful, not new: marked for the first time, where the model "
+        f"gave an earlier scan a probability of {rule.doubt_probability:g} or more. A lesion that "
+        "shows in both views is one finding where the views could be matched. Arms and legs that "
+        "lie otherwise than before are not followed."
     )
 
 

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, PngImagePlugin
 
 from bonescan.errors import BonescanError
@@ -101,6 +102,7 @@ def _contents(
     """Return the files by name, ``result.json`` last."""
     panels = lay_out(scan, reading)
     files = {**_masks(scan, reading), **_counts(scan), **_suppressed(scan, reading)}
+    files |= _probabilities(reading)
     overlay = draw_overlay(panels, scan.study)
     files[OVERLAY] = _png(overlay, compress_level=3)
     files[TABLE] = _bytes(lesion_table(reading))
@@ -140,7 +142,7 @@ def _write_all(files: dict[str, bytes], folder: Path, prefix: str) -> None:
 
 def _replace(aside: Path, folder: Path, files: dict[str, bytes]) -> None:
     (folder / RESULT).unlink(missing_ok=True)
-    names = (mask_name, counts_name, suppressed_name)
+    names = (mask_name, counts_name, probability_name, suppressed_name)
     view_files = (name(view) for view in VIEW_NAMES for name in names)
     for name in (*view_files, REGIONS_TABLE, *OBJECTS):
         if name not in files:
@@ -202,6 +204,21 @@ def _counts(scan: Scan) -> dict[str, bytes]:
     return {
         counts_name(view.name): _png(Image.fromarray(stored_counts(view.counts)))
         for view in scan.views
+    }
+
+
+def probability_name(view: str) -> str:
+    """Return the name of the picture of a view's probabilities."""
+    return f"{view}_probability.png"
+
+
+def _probabilities(reading: Reading) -> dict[str, bytes]:
+    """Return the model's probability of each pixel, 8-bit, in the geometry of the view."""
+    return {
+        probability_name(read.view): _png(
+            Image.fromarray(np.rint(255 * read.probability).astype(np.uint8))
+        )
+        for read in reading.views
     }
 
 

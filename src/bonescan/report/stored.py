@@ -1,7 +1,8 @@
 """What `write_outputs` wrote, read again: a result folder back to its scan and its reading.
 
-The pixels come from ``anterior_counts.png`` and ``posterior_counts.png``. The probability of each
-pixel is not kept; the probability of its lesion stands in its place.
+The pixels come from ``anterior_counts.png`` and ``posterior_counts.png``, their probabilities from
+``anterior_probability.png`` and ``posterior_probability.png``, in steps of 1/255. A folder of an
+earlier version has none: the probability of a pixel's lesion then stands in its place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bonescan.errors import BadInput
-from bonescan.report.outputs import RESULT, counts_name, mask_name
+from bonescan.report.outputs import RESULT, counts_name, mask_name, probability_name
 from bonescan.report.record import SCHEMA, SCHEMA_VERSION
 from bonescan.scan import (
     VIEW_NAMES,
@@ -55,7 +56,7 @@ def load_results(folder: Path) -> tuple[Scan, Reading]:
     Returns
     -------
     Scan, Reading
-        As they were written, but for the probability of single pixels and the full paths of the
+        As they were written, but for the steps of the probabilities and the full paths of the
         sources.
 
     Raises
@@ -149,18 +150,28 @@ def _view_reading(
     own = {lesion.number: lesion.probability for lesion in lesions if lesion.view == view.name}
     if set(np.unique(mask).tolist()) - {0} != set(own):
         raise BadInput(f"{path}: its numbers are not those of {RESULT}; read the scan again")
-    table = np.zeros(256, np.float32)
-    for number, probability in own.items():
-        table[number] = probability
     first, end = record["read_rows"]
     whole = (first, end) == (0, crop.height)
     return ViewReading(
         view.name,
-        table[mask],
+        _probability(folder / probability_name(view.name), mask, own),
         mask.astype(np.uint8),
         None if whole else (first, end),
         marked_by="reader" if record.get("marked_by") == "reader" else "model",
     )
+
+
+def _probability(
+    path: Path, mask: NDArray[np.uint8], lesions: dict[int, float]
+) -> NDArray[np.float32]:
+    if path.exists():
+        steps = _picture(path)
+        _check(path, steps.shape, (mask.shape[0], mask.shape[1]))
+        return np.asarray(steps / np.float32(255), np.float32)
+    table = np.zeros(256, np.float32)
+    for number, probability in lesions.items():
+        table[number] = probability
+    return np.asarray(table[mask], np.float32)
 
 
 def _picture(path: Path) -> NDArray[Any]:
