@@ -95,6 +95,7 @@ def orthanc(tmp_path: Path) -> Iterator[tuple[int, str]]:
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowFind": True,
         "StorageDirectory": str(tmp_path / "archive"),
         "IndexDirectory": str(tmp_path / "archive"),
         "Plugins": [str(PLUGIN.resolve())],

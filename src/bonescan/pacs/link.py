@@ -78,13 +78,17 @@ class Link:
         return f"{meaning} (status {status:04X}{f', {comment}' if comment else ''})"
 
     def has(self, dataset: Dataset) -> bool:
-        """Ask whether the archive has an object; False where it cannot be asked."""
+        """Ask whether the archive has an object.
+
+        Raises
+        ------
+        NoAnswer
+            If it does not say.
+        """
         from pynetdicom.sop_class import (  # type: ignore[attr-defined]
             StudyRootQueryRetrieveInformationModelFind as Find,
         )
 
-        if not self._accepts(Find):
-            return False
         wanted = Dataset()
         wanted.QueryRetrieveLevel = "IMAGE"
         for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
@@ -130,9 +134,25 @@ class Link:
         return f"did not answer within {self._archive.timeout_s:g} s or closed the connection"
 
 
+def ask(archive: Archive, objects: Iterable[Dataset]) -> frozenset[str]:
+    """Return the UIDs of those objects that an archive says it has.
+
+    An association of its own is opened: an archive that lets nobody ask may end it.
+    """
+    found: set[str] = set()
+    try:
+        with connect(archive, ()) as link:
+            for dataset in objects:
+                if link.has(dataset):
+                    found.add(str(dataset.SOPInstanceUID))
+    except (NotReached, NoAnswer):
+        pass  # then it has what it has said until here
+    return frozenset(found)
+
+
 @contextmanager
 def connect(archive: Archive, objects: Iterable[Dataset]) -> Iterator[Link]:
-    """Open an association for objects of these classes, and for asking after them.
+    """Open an association for objects of these classes; without objects one for asking.
 
     Raises
     ------
@@ -159,7 +179,8 @@ def connect(archive: Archive, objects: Iterable[Dataset]) -> Iterator[Link]:
     for sop_class, syntaxes in classes.items():
         for syntax in syntaxes:
             entity.add_requested_context(sop_class, syntax)
-    entity.add_requested_context(Find)
+    if not classes:
+        entity.add_requested_context(Find)
     association = entity.associate(archive.host, archive.port, ae_title=archive.title)
     if not association.is_established:
         raise NotReached(_why_not(association))

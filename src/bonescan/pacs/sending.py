@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from bonescan.errors import BadInput
 from bonescan.ingest import headers
 from bonescan.pacs.archive import Archive
-from bonescan.pacs.link import NoAnswer, NotReached, connect
+from bonescan.pacs.link import NoAnswer, NotReached, ask, connect
 from bonescan.pacs.receipt import Receipt
 from bonescan.report.objects import OBJECTS
 from bonescan.report.outputs import RESULT
@@ -89,14 +89,17 @@ def send_result(folder: Path, archive: Archive) -> Delivery:
     problems: list[str] = []
     if not waiting:
         return Delivery(folder, (), tuple(known), ())
+    doubtful = [name for name in waiting if receipt.state(archive, uids[name]) == "asked"]
+    there = ask(archive, [waiting[name] for name in doubtful]) if doubtful else frozenset()
+    for name in [name for name in doubtful if uids[name] in there]:
+        receipt.note(archive, uids[name], "stored")
+        known.append(name)
+        del waiting[name]
+    if not waiting:
+        return Delivery(folder, (), tuple(known), ())
     try:
         with connect(archive, waiting.values()) as link:
             for name, found in waiting.items():
-                doubtful = receipt.state(archive, uids[name]) == "asked"
-                if doubtful and link.has(found):
-                    receipt.note(archive, uids[name], "stored")
-                    known.append(name)
-                    continue
                 receipt.note(archive, uids[name], "asked")
                 refusal = link.store(found)
                 receipt.note(archive, uids[name], None if refusal else "stored")
