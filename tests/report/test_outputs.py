@@ -28,6 +28,8 @@ NAMES = {
     "posterior_lesions.png",
     "anterior_counts.png",
     "posterior_counts.png",
+    "anterior_probability.png",
+    "posterior_probability.png",
     "overlay.png",
     "lesions.csv",
     "report.html",
@@ -127,7 +129,8 @@ def test_a_missing_view_has_no_mask_and_an_earlier_one_goes(
     (tmp_path / "notes.txt").write_text("the reader's own")
     write_outputs(*_alone(plain_scan, reading), tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == NAMES - {"posterior_lesions.png", "posterior_counts.png"} | {"notes.txt"}
+    gone = {f"posterior_{what}.png" for what in ("lesions", "counts", "probability")}
+    assert names == NAMES - gone | {"notes.txt"}
     record = json.loads((tmp_path / "result.json").read_text())
     assert "posterior" not in record["views"]
     assert "There is no posterior view." in (tmp_path / "report.html").read_text()
