@@ -15,7 +15,8 @@ What else is called new is a **false new lesion**, by what lies under its marks:
 - *other*: no metastasis.
 
 A finding that is marked first where the model's map of an earlier scan was high is **doubtful**: it
-is not called new, so it is neither found nor false. How many of them lie on a new metastasis is told.
+is not called new, so it is neither found nor false. How many of them lie on a new metastasis is
+told.
 
 ``--stable`` patients of course ``stable``, the first of the seed with eight metastases or more, are
 scanned twice to tell by how much area, uptake and place of a mark differ when the metastasis is the
