@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import os
 import re
@@ -150,3 +151,16 @@ def test_tutorial_runs_as_printed(tmp_path: Path) -> None:
         "read",
     ]
     assert (tmp_path / "demo/reading/sim0001/report.html").is_file()
+
+
+def test_the_matrix_in_the_page_is_the_committed_one() -> None:
+    page = (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8")
+    with (ROOT / "docs" / "results" / "small" / "all_arms.csv").open(encoding="utf-8") as file:
+        arms = {row["arm"]: row for row in csv.DictReader(file)}
+    shown = [line.split("|") for line in page.splitlines() if re.match(r"\| `\w+\.\w+` \| ", line)]
+    assert len(shown) == 13
+    columns = ("precision", "sensitivity", "F1 of the means", "mean of the fold F1")
+    for _, name, _, *cells in shown:
+        row = arms[name.strip(" `")]
+        assert [cell.strip() for cell in cells[:4]] == [row[column] for column in columns]
+        assert int(row["folds"]) >= 3
