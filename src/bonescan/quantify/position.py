@@ -7,6 +7,7 @@ the top of the head and the soles; nothing here knows which bone a pixel shows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,13 @@ def outline_body(counts: NDArray[np.floating[Any]]) -> Body:
     ----------
     .. [1] N. Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62-66.
     """
+    return _outlined(counts.tobytes(), counts.dtype.str, counts.shape)
+
+
+@lru_cache(maxsize=4)
+def _outlined(raw: bytes, dtype: str, shape: tuple[int, ...]) -> Body:
+    """Outline a view once, however many ask for it; the last few views are kept."""
+    counts = np.frombuffer(raw, dtype).reshape(shape)
     smooth = ndimage.gaussian_filter(np.log1p(counts, dtype=np.float32), _SMOOTH_PIXELS)
     if not float(np.ptp(smooth)) > 0:
         empty = np.zeros(counts.shape, bool)
@@ -106,6 +114,7 @@ def outline_body(counts: NDArray[np.floating[Any]]) -> Body:
     mask = _large_parts(smooth > threshold_otsu(smooth))
     rows = np.flatnonzero(mask.any(axis=1))
     top, bottom = body_rows(counts.astype(np.float32)) or (int(rows[0]), int(rows[-1]) + 1)
+    mask.flags.writeable = False
     median = float(np.median(counts[mask]))
     return Body(
         mask=mask,
