@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
@@ -33,7 +34,7 @@ FOOT = 13 * POINTS
 GAP = 1.8 * POINTS
 
 
-class Pages:
+class Pages(ABC):
     """Lays blocks out from top to bottom; ``top`` is where the next one goes.
 
     Parameters
@@ -77,9 +78,9 @@ class Pages:
         """Height that is left on this page, in points."""
         return self.top - MARGIN - FOOT
 
+    @abstractmethod
     def lay_out(self) -> None:
         """Draw all pages."""
-        raise NotImplementedError
 
     def height_of(self, block: Flowable, width: float | None = None) -> float:
         """Return the height of a block, in points."""
