@@ -13,6 +13,7 @@ from bonescan.simulate.camera import (
     acquire,
     overlap_matrix,
 )
+from bonescan.simulate.passes import Join, draw_joins, join_sensitivity
 from bonescan.simulate.sources import Block
 
 VOXEL = 4.0
@@ -165,3 +166,25 @@ def test_a_point_is_placed_where_it_is_seen() -> None:
         rows = (view.sum(axis=1) * (np.arange(view.shape[0]) + 0.5)).sum() / view.sum()
         columns = (view.sum(axis=0) * (np.arange(view.shape[1]) + 0.5)).sum() / view.sum()
         assert (rows, columns) == pytest.approx((row, column), abs=0.1)
+
+
+def test_joins_are_lines_that_both_heads_see_at_the_same_place_of_the_body() -> None:
+    factor = join_sensitivity((Join(1, 100.5, 2.0, 1.5, 1.05),), 60, 256)
+    assert factor.shape == (2, 60, 256)
+    np.testing.assert_allclose(factor[1], factor[0][:, ::-1])
+    assert factor.mean() == pytest.approx(1.0, abs=1e-5)
+    row = factor[0, 0]
+    assert int(row.argmax()) == 100
+    assert row[200] / row[20] == pytest.approx(1.05, rel=1e-4)
+    band = join_sensitivity((Join(0, 30.5, 2.0, 0.6, 1.0),), 60, 256)[0]
+    assert int(band[:, 7].argmin()) == 30
+    assert np.ptp(band[30]) == 0
+
+
+def test_cameras_that_scan_in_passes_show_seams_and_others_seldom() -> None:
+    def seams(several: bool) -> float:
+        drawn = [draw_joins(np.random.default_rng(k), 1024, 256, 2.4, several) for k in range(200)]
+        return float(np.mean([any(join.axis == 1 for join in joins) for joins in drawn]))
+
+    assert seams(True) > 0.6
+    assert seams(False) < 0.06

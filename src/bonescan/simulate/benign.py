@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bonescan.simulate import benign_bone, benign_metal, benign_tracer
+from bonescan.simulate import benign_bone, benign_metal, benign_tracer, benign_variants
 from bonescan.simulate.anatomy import Anatomy
 from bonescan.simulate.placing import Patient
 from bonescan.simulate.sources import Focus
@@ -45,6 +45,9 @@ CATEGORIES: dict[str, Category] = {
     "soft tissue": Category(0.06, 0.0, benign_tracer.soft_tissue_uptake),
     "prosthesis": Category(0.03, 0.4, benign_metal.prosthesis),
     "metal object": Category(0.05, 0.1, benign_metal.metal_object),
+    "normal variant": Category(0.55, 0.03, benign_variants.normal_variants),
+    "thick forehead": Category(0.05, 0.15, benign_variants.thick_forehead, "F"),
+    "osteophytes": Category(0.22, 0.25, benign_variants.osteophytes),
 }
 
 

@@ -221,6 +221,7 @@ def truth_record(patient: SimulatedPatient) -> dict[str, Any]:
         "vendor": acquisition.vendor.key,
         "camera": asdict(acquisition.camera),
         "velocity_mm_s": acquisition.velocity_mm_s,
+        "joins": [asdict(join) for join in acquisition.joins],
         "motion": asdict(acquisition.motion) if acquisition.motion is not None else None,
     }
 

@@ -27,6 +27,7 @@ def lower_limbs(sex: Sex) -> Piece:
         mark("knee lateral", "shank", "L", (83, 168, 491)),
         mark("patella", "thigh", "L", (67, 114, 520)),
         mark("tibial tuberosity", "shank", "L", (64, 147, 455)),
+        mark("tibial metaphysis", "shank", "L", (64, 168, 435)),
         mark("ankle", "shank", "L", ANKLE),
         mark("medial malleolus", "shank", "L", (36, 192, 112)),
         mark("lateral malleolus", "shank", "L", (84, 212, 104)),

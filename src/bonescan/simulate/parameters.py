@@ -51,9 +51,20 @@ class BodyParameters:
         Right, left: outward turn, sideways spread, plantar flexion, bend of the knee.
     shrug_deg : (float, float)
         Right, left: raised shoulder.
-    leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, thorax_width,
-    thorax_depth, head_size, bone_girth : float
+    leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, inlet_width,
+    thorax_width, thorax_depth, head_size, head_width, bone_girth : float
         Factors on the template's proportions at this height.
+    leg_difference, shoulder_difference : float
+        How much longer the left leg, and how much wider the left shoulder girdle, is than the
+        right one, as a share.
+    wing_flare_deg, knee_valgus_deg, foot_turn_deg : (float, float)
+        Right, left: iliac wing turned outwards; shank turned outwards at the knee; foot turned
+        outwards at the ankle.
+    hands_on_body : (bool, bool)
+        Right, left: the hand lies on the hip or the thigh instead of beside it.
+    shape_spread, shape_number : float, int
+        Strength of the smooth random change of all shapes (1 is usual, 0 none), which makes the
+        two sides differ; and which of them it is.
     bladder_ml, bladder_lean : float
         Volume of the urinary bladder; how far its dome lies to the left, in radii.
     """
@@ -85,10 +96,20 @@ class BodyParameters:
     shoulder_width: float = 1.0
     scapula_height: float = 1.0
     pelvis_width: float = 1.0
+    inlet_width: float = 1.0
     thorax_width: float = 1.0
     thorax_depth: float = 1.0
     head_size: float = 1.0
+    head_width: float = 1.0
     bone_girth: float = 1.0
+    leg_difference: float = 0.0
+    shoulder_difference: float = 0.0
+    wing_flare_deg: tuple[float, float] = (0.0, 0.0)
+    knee_valgus_deg: tuple[float, float] = (0.0, 0.0)
+    foot_turn_deg: tuple[float, float] = (0.0, 0.0)
+    hands_on_body: tuple[bool, bool] = (False, False)
+    shape_spread: float = 0.0
+    shape_number: int = 0
     bladder_ml: float = 200.0
     bladder_lean: float = 0.0
 
@@ -177,19 +198,27 @@ class BodyParameters:
             pelvic_tilt_deg=around(0, 4, 9),
             pelvic_obliquity_deg=around(0, 1.2, 3),
             table_rotation_deg=around(0, 2, 5),
-            leg_rotation_deg=pair(8.0, 6.0, 4.0, 13.0),
-            leg_spread_deg=pair(1.8, 1.2, 0.7, 2.6),
-            foot_flexion_deg=pair(22.0, 9.0, 4.0, 18.0),
+            leg_rotation_deg=pair(9.0, 6.0, 4.0, 13.0),
+            leg_spread_deg=pair(0.7, 1.1, 0.6, 2.4),
+            foot_flexion_deg=pair(13.0, 8.0, 3.0, 15.0),
             knee_flexion_deg=pair(4.0, 3.0, 1.0, 4.0),
             shrug_deg=pair(5.0, 4.0, 1.5, 8.0),
             leg_length=around(0.985 if female else 1.0, 0.018, 0.04),
             arm_length=around(0.98 if female else 1.0, 0.018, 0.04),
             shoulder_width=around(0.95 if female else 1.0, 0.03, 0.06),
             scapula_height=around(0.92, 0.03, 0.07),
-            pelvis_width=around(1.04 if female else 1.0, 0.03, 0.06),
+            pelvis_width=around(1.02 if female else 0.98, 0.03, 0.06),
             thorax_width=around(0.95 if female else 1.0, 0.03, 0.07),
             thorax_depth=around(0.95 if female else 1.0, 0.05, 0.1),
-            head_size=around(0.97 if female else 1.0, 0.02, 0.05),
+            head_size=around(0.99 if female else 1.01, 0.02, 0.05),
+            inlet_width=around(1.09 if female else 1.03, 0.035, 0.07),
+            head_width=around(1.05, 0.03, 0.06),
+            leg_difference=around(0, 0.006, 0.02),
+            shoulder_difference=around(0, 0.02, 0.05),
+            wing_flare_deg=pair(1.0, 4.0, 2.0, 8.0),
+            knee_valgus_deg=pair(-0.5, 1.5, 0.8, 4.0),
+            foot_turn_deg=pair(0.0, 8.0, 5.0, 16.0),
+            shape_spread=around(1.0, 0.15, 0.3),
             bone_girth=around(1.0, 0.04, 0.08),
             bladder_ml=float(np.clip(rng.lognormal(4.7, 0.6), 30, 500)),
         )
@@ -200,5 +229,16 @@ class BodyParameters:
         ]
         elbows = (max(swing[0], 0.0), max(swing[1], 0.0))
         lean = around(0, 0.22, 0.5)
-        jaw = around(9, 2.5, 5)
-        return replace(drawn, elbow_flexion_deg=elbows, bladder_lean=lean, jaw_close_deg=jaw)
+        jaw = around(12, 2.5, 5)
+        over = [bool(rng.random() < 0.06) for _ in "RL"]
+        return replace(
+            drawn,
+            elbow_flexion_deg=(
+                elbows[0] + 20.0 * over[0],
+                elbows[1] + 20.0 * over[1],
+            ),
+            bladder_lean=lean,
+            jaw_close_deg=jaw,
+            hands_on_body=(over[0], over[1]),
+            shape_number=int(rng.integers(1 << 31)),
+        )

@@ -23,6 +23,7 @@ from bonescan.simulate.camera import (
 from bonescan.simulate.lesions import Cancer, Spread, draw_metastases, draw_spread
 from bonescan.simulate.nm import StudyIdentity
 from bonescan.simulate.parameters import BMI, HEIGHT_MM
+from bonescan.simulate.passes import join_sensitivity
 from bonescan.simulate.sources import Focus
 from bonescan.simulate.truth import FILLED_ORGANS, Truth, judge_foci, kind_maps, region_maps
 from bonescan.simulate.uptake import Physiology, Uptake, draw_physiology, normal_uptake
@@ -257,6 +258,8 @@ def look(scene: Scene, acquisition: Acquisition, rng: np.random.Generator) -> Tr
         focus.source.add_to(activity)
     np.maximum(activity, 0, out=activity)
     sensitivity = uniformity(camera, rng)
+    if acquisition.joins:
+        sensitivity = sensitivity * join_sensitivity(acquisition.joins, camera.rows, camera.columns)
     total = projector.project(activity).total * sensitivity
     if acquisition.motion is not None:
         total = acquisition.motion.apply(total)

@@ -24,12 +24,12 @@ HIP = (85.0, 150.0, 932.0)
 #: Upper rim of the wing from the anterior to the posterior superior spine, and the line where the
 #: wing meets the acetabular roof, the arcuate line and the sciatic notch, mm.
 _CREST = (
-    (122, 95, 1000), (138, 101, 1021), (147, 114, 1042), (145, 133, 1058), (130, 158, 1069),
-    (105, 185, 1075), (79, 205, 1073), (58, 218, 1054), (47, 221, 1020),
+    (122, 95, 1000), (138, 101, 1019), (147, 113, 1037), (144, 133, 1055), (129, 158, 1069),
+    (107, 182, 1077), (83, 201, 1076), (63, 214, 1066), (53, 220, 1048),
 )  # fmt: skip
 _ROOT = (
-    (106, 116, 968), (104, 124, 967), (100, 134, 968), (92, 146, 972), (80, 162, 980),
-    (67, 175, 988), (59, 186, 993), (51, 199, 993), (45, 211, 988),
+    (106, 116, 968), (104, 124, 967), (99, 136, 967), (91, 149, 970), (79, 164, 976),
+    (68, 175, 981), (60, 184, 984), (54, 194, 983), (50, 204, 982),
 )  # fmt: skip
 
 
@@ -48,9 +48,10 @@ def hip_bones(sex: Sex) -> Piece:
         mark("acetabular roof", "pelvis", "L", (88, 150, 962)),
         mark("arcuate line", "pelvis", "L", (92, 148, 975)),
         mark("arcuate line upper", "pelvis", "L", (70, 174, 995)),
-        mark("superior pubic ramus", "pelvis", "L", (48, 108, 931)),
-        mark("posterior column", "pelvis", "L", (76, 174, 955)),
-        mark("ischial column", "pelvis", "L", (79, 182, 918)),
+        mark("superior pubic ramus", "pelvis", "L", (50, 109, 932)),
+        mark("acetabular rim", "pelvis", "L", (98, 127, 955)),
+        mark("posterior column", "pelvis", "L", (70, 178, 952)),
+        mark("ischial column", "pelvis", "L", (70, 184, 916)),
     )
     return both_sides(Piece((bone,), marks))
 
@@ -62,15 +63,15 @@ def _hip_bone(sex: Sex) -> Solid:
     share = np.linspace(0, 1, 6)[:, None, None]
     wing = root * (1 - share) + crest * share
     wing += np.sin(np.pi * share) * f32([3.0, 5.0, 0.0])
-    across = np.interp(np.arange(9), [0, 1, 2, 4, 5, 6, 7, 8], [10, 7, 4.5, 4, 5.5, 11, 15, 16])
-    along = f32([2.6, 1.9, 1.05, 1.0, 1.35, 2.2])[:, None]
+    across = np.interp(np.arange(9), [0, 1, 2, 4, 5, 6, 7, 8], [10, 7, 4.5, 4, 5.5, 12, 16, 16])
+    along = f32([2.6, 1.9, 1.05, 1.0, 1.2, 1.7])[:, None]
     thick = np.clip(across[None] * along, 4.0, 17.0) * g
     shapes: list[Shape] = [Sheet(wing, thick)]
     rim = f32([10.5, 10, 9, 7, 5.5, 5.5, 6.5, 8, 8.5]) * g
     shapes += smooth_tube(crest, rim, step=6)
     shapes += smooth_tube([(124, 98, 1004), (113, 108, 985), (107, 114, 966)], 9.0 * g)
     shapes += smooth_tube(
-        [(104, 132, 966), (82, 160, 984), (62, 182, 1002)], f32([11.5, 10.5, 9.5]) * g
+        [(104, 132, 966), (84, 158, 983), (65, 183, 1002)], f32([12.5, 13, 13]) * g
     )
     shapes += _socket(g)
     shapes += smooth_tube(
@@ -97,7 +98,10 @@ def _hip_bone(sex: Sex) -> Solid:
 
 
 def _socket(g: float) -> list[Shape]:
-    cup = Shell(Ellipsoid(HIP, f32([37, 36, 37])), 12.0 * g)
-    mouth = Side((HIP[0] + 13, HIP[1], HIP[2]), (0.86, -0.3, -0.45))
-    roof = Ellipsoid((88, 150, 966), f32([22, 25, 14]) * g)
-    return [Both((cup, mouth)), roof]
+    """The acetabulum: a horseshoe that is thick above and behind and open below."""
+    cup = Shell(Ellipsoid(HIP, f32([35, 36, 36])), 9.0 * g)
+    mouth = Side((HIP[0] + 10, HIP[1], HIP[2]), (0.80, -0.3, -0.5))
+    notch = Side((HIP[0], HIP[1], HIP[2] - 14), (0.0, 0.35, -1.0))
+    roof = Ellipsoid((90, 150, 966), f32([21, 25, 12]) * g)
+    back = Ellipsoid((76, 176, 944), f32([13, 14, 24]) * g)
+    return [Both((cup, mouth, notch)), roof, back]

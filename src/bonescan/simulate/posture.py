@@ -23,6 +23,8 @@ COLLAR = (20.0, 103.0, 1446.0)
 #: Above this height over the root the trunk is neck, mm in the template.
 _NECK = 460.0
 _SPINE_LENGTH = 560.0
+#: Half the width within which the arms are strapped to the table.
+_TABLE_HALF_MM = 295.0
 
 Matrix = NDArray[np.float64]
 Move = Callable[[Floats], Floats]
@@ -33,11 +35,12 @@ class Pose:
     """Where each limb of the template goes; key is limb and side, for instance ``("arm", "L")``."""
 
     moves: dict[tuple[str, str], Move]
+    shape: Move
 
     def __call__(self, points: Floats, limb: str, side: str) -> Floats:
         """Return ``points`` (N, 3) of the template in the patient, mm, in (x, y, h)."""
         move = self.moves.get((limb, side)) or self.moves[limb, "M"]
-        return move(np.asarray(points, np.float32))
+        return move(self.shape(np.asarray(points, np.float32)))
 
 
 def pose(parameters: BodyParameters) -> Pose:
@@ -51,50 +54,112 @@ def pose(parameters: BodyParameters) -> Pose:
         pivot = f32([0, 150, 0])
         return lambda points: f32((move(points) - pivot) @ f32(turn).T + pivot)
 
+    shape = shape_change(p.shape_spread, p.shape_number)
     trunk = _trunk(p, size)
-    head_size = (0.55 + 0.45 * size) * p.head_size
+    head_size = (0.55 + 0.45 * size) * p.head_size * np.diag([p.head_width, 1.0, 1.0])
     skull = (
         _about("h", p.head_turn_deg) @ _about("y", p.head_tilt_deg) @ _about("x", p.head_nod_deg)
     )
-    head = _hinge(trunk, ATLAS, skull * head_size)
+    head = _hinge(trunk, shape(f32([ATLAS]))[0], skull @ head_size)
     bite = skull @ _about("x", -p.jaw_close_deg)
     moves: dict[tuple[str, str], Move] = {
         ("trunk", "M"): trunk,
         ("rib", "M"): _ribs(p, trunk),
         ("head", "M"): head,
-        ("jaw", "M"): _hinge(head, JAW_JOINT, bite * head_size),
+        ("jaw", "M"): _hinge(head, shape(f32([JAW_JOINT]))[0], bite @ head_size),
     }
     basin = _about("x", -p.pelvic_tilt_deg) @ _about("y", -p.pelvic_obliquity_deg)
     scale = np.diag([size * p.pelvis_width, size, size])
-    pelvis = _hinge(trunk, ROOT, basin @ scale)
+    seated = _hinge(trunk, shape(f32([ROOT]))[0], basin @ scale)
+    pelvis: Move = lambda points: seated(  # noqa: E731
+        _flared(_opened(points, p.inlet_width), p.wing_flare_deg)
+    )
     moves["pelvis", "M"] = pelvis
     for k, side in enumerate("RL"):
-        moves.update({(limb, side): move for limb, move in _arm(p, k, size, girth, trunk).items()})
-        moves.update({(limb, side): move for limb, move in _leg(p, k, size, girth, pelvis).items()})
-    return Pose({key: on_table(move) for key, move in moves.items()})
+        limbs = _arm(p, k, size, girth, trunk, shape) | _leg(p, k, size, girth, pelvis, shape)
+        moves.update({(limb, side): move for limb, move in limbs.items()})
+    return Pose({key: on_table(move) for key, move in moves.items()}, shape)
 
 
-def _arm(p: BodyParameters, k: int, size: float, girth: float, trunk: Move) -> dict[str, Move]:
+def shape_change(spread: float, number: int) -> Move:
+    """Return the smooth random change of shape that makes one body, and its sides, its own.
+
+    A sum of plane waves of displacement, 90-450 mm long. Those of 250 mm and more reach some 2 mm
+    each, the shorter ones 0.5 mm, and half of it in the head: lengths and girths change by a few
+    per cent from place to place.
+    """
+    if spread == 0:
+        return lambda points: points
+    rng = np.random.default_rng([number, 1])
+    length = np.append(rng.uniform(250, 450, 5), rng.uniform(90, 160, 5))
+    way = rng.standard_normal((10, 3))
+    wave = way / np.linalg.norm(way, axis=1, keepdims=True) * (2 * np.pi / length)[:, None]
+    reach = rng.standard_normal((10, 3)) * np.repeat([2.0, 0.5], 5)[:, None] * spread
+    phase = rng.uniform(0, 2 * np.pi, 10)
+
+    def move(points: Floats) -> Floats:
+        turn = points @ f32(wave.T) + f32(phase)
+        calm = 1 - 0.5 * np.clip((points[:, 2:] - 1500.0) / 100.0, 0, 1)
+        return f32(points + calm * (np.sin(turn) @ f32(reach)))
+
+    return move
+
+
+def _opened(points: Floats, factor: float) -> Floats:
+    """Widen the true pelvis, with hips and pubic arch, against the iliac wings and the sacrum."""
+    low = np.clip((1040.0 - points[:, 2]) / 75.0, 0, 1) * np.clip((206.0 - points[:, 1]) / 40, 0, 1)
+    wide = points.copy()
+    wide[:, 0] *= 1 + (factor - 1) * low
+    return wide
+
+
+def _flared(points: Floats, degrees: tuple[float, float]) -> Floats:
+    """Turn the iliac wings outwards about upright axes through the sacroiliac joints."""
+    x, y, h = points.T
+    share = np.clip((h - 965.0) / 50.0, 0, 1) * np.clip((np.abs(x) - 56.0) / 20.0, 0, 1)
+    side = np.sign(x)
+    angle = np.deg2rad(np.where(x > 0, degrees[1], degrees[0])) * share * side
+    dx, dy = x - 56.0 * side, y - 205.0
+    turned = np.stack(
+        [
+            56.0 * side + np.cos(angle) * dx - np.sin(angle) * dy,
+            205.0 + np.sin(angle) * dx + np.cos(angle) * dy,
+            h,
+        ],
+        -1,
+    )
+    return f32(np.where((share > 0)[:, None], turned, points))
+
+
+def _arm(
+    p: BodyParameters, k: int, size: float, girth: float, trunk: Move, shape: Move
+) -> dict[str, Move]:
     """Moves of one arm; a thick trunk pushes the upper arm out."""
     s = SIDES["RL"[k]]
     mirror = f32([s, 1, 1])
-    clear = p.arm_clearance_deg
-    collar, shoulder, elbow, wrist = (mirror * q for q in (COLLAR, SHOULDER, ELBOW, WRIST))
+    joints = shape(f32([COLLAR, SHOULDER, ELBOW, WRIST]) * mirror)
+    collar, shoulder, elbow, wrist = joints
+    wide = p.shoulder_width * (1 + s * p.shoulder_difference / 2)
     lift = _about("y", -s * p.shrug_deg[k])
-    girdle = _hinge(
-        trunk, collar, lift @ np.diag([size * p.shoulder_width, size, size * p.scapula_height])
-    )
-    upper = _about("y", -s * (p.arm_abduction_deg[k] + clear))
+    girdle = _hinge(trunk, collar, lift @ np.diag([size * wide, size, size * p.scapula_height]))
     length = size * p.arm_length
+    reach = (SHOULDER[2] - ELBOW[2]) * length
+    side = s * float(girdle(shoulder[None])[0, 0]) + (ELBOW[0] - SHOULDER[0]) * girth
+    most = float(np.rad2deg(np.arcsin(np.clip((_TABLE_HALF_MM - 20 - side) / reach, -0.1, 0.5))))
+    tilt = min(p.arm_abduction_deg[k] + p.arm_clearance_deg, most)
+    clear = min(p.arm_clearance_deg, tilt)
+    upper = _about("y", -s * tilt)
     arm = _hinge(girdle, shoulder, upper @ np.diag([girth, girth, length]))
     elbow_out = s * float(arm(elbow[None])[0, 0])
-    tilt = p.arm_abduction_deg[k] + clear
-    inward = min(
-        0.85 * p.elbow_flexion_deg[k] + 0.6 * clear,
-        FOREARM_TILT_DEG + tilt - _least_tilt(p, elbow_out),
-    )
+    inward = 0.85 * p.elbow_flexion_deg[k] + 0.6 * clear
+    lift_deg = 0.25 * p.elbow_flexion_deg[k]
+    if p.hands_on_body[k]:
+        lift_deg += 10.0 + 14.0 * max(p.fatness - 0.9, 0.0)
+    else:
+        inward = min(inward, FOREARM_TILT_DEG + tilt - _least_tilt(p, elbow_out))
+    inward = max(inward, FOREARM_TILT_DEG + tilt - _most_tilt(p, elbow_out))
     lower = upper @ _about("y", s * inward)
-    lower = lower @ _about("x", -0.25 * p.elbow_flexion_deg[k])
+    lower = lower @ _about("x", -lift_deg)
     bone = np.diag([girth, girth, length])
     roll = np.deg2rad(-s * p.pronation_deg[k])
 
@@ -121,23 +186,36 @@ def _least_tilt(p: BodyParameters, elbow_out: float) -> float:
     return float(np.rad2deg(np.arcsin(np.clip(gap, -0.6, 0.6))))
 
 
-def _leg(p: BodyParameters, k: int, size: float, girth: float, pelvis: Move) -> dict[str, Move]:
+def _most_tilt(p: BodyParameters, elbow_out: float) -> float:
+    """Return the greatest sideways tilt of the forearm (degrees) that keeps the hand on the table.
+
+    A wide body leaves no room beside it: the hand then lies on the hip.
+    """
+    reach = (ELBOW[2] - WRIST[2] + 100.0) * p.size * p.arm_length
+    gap = (_TABLE_HALF_MM - 36.0 - elbow_out) / reach
+    return float(np.rad2deg(np.arcsin(np.clip(gap, -0.6, 0.6))))
+
+
+def _leg(
+    p: BodyParameters, k: int, size: float, girth: float, pelvis: Move, shape: Move
+) -> dict[str, Move]:
     """Moves of one leg; heels that turn in and thick thighs push the legs apart."""
     s = SIDES["RL"[k]]
     mirror = f32([s, 1, 1])
-    hip, knee, ankle = (mirror * q for q in (HIP, KNEE, ANKLE))
-    length = size * p.leg_length
+    hip, knee, ankle = shape(f32([HIP, KNEE, ANKLE]) * mirror)
+    length = size * p.leg_length * (1 + s * p.leg_difference / 2)
     bone = np.diag([girth, girth, length])
     outward = _about("h", s * p.leg_rotation_deg[k])
     room = 0.14 * max(p.leg_rotation_deg[k] - 6.0, 0.0) + 2.5 * max(p.fatness - 1.1, 0.0)
     spread = _about("y", -s * (p.leg_spread_deg[k] + room))
     bend = p.knee_flexion_deg[k]
     upper = spread @ _about("x", -0.5 * bend) @ outward
-    lower = spread @ _about("x", 0.5 * bend) @ outward
+    lower = spread @ _about("y", -s * p.knee_valgus_deg[k]) @ _about("x", 0.5 * bend) @ outward
     axial = np.diag([length, girth, length])
     thigh = _hinge(pelvis, hip, upper @ axial)
     shank = _hinge(thigh, knee, lower @ bone)
-    foot = _hinge(shank, ankle, lower @ _about("x", p.foot_flexion_deg[k]) @ (np.eye(3) * size))
+    turn = _about("h", s * p.foot_turn_deg[k]) @ _about("x", p.foot_flexion_deg[k])
+    foot = _hinge(shank, ankle, lower @ turn @ (np.eye(3) * size))
     return {"thigh": thigh, "shank": shank, "foot": foot}
 
 

@@ -22,6 +22,9 @@ def shoulder_girdle(sex: Sex) -> Piece:
         mark("acromion", "girdle", "L", (178, 160, 1487)),
         mark("coracoid", "girdle", "L", (140, 132, 1462)),
         mark("glenohumeral joint", "girdle", "L", (166, 158, 1451)),
+        mark("scapular outer border", "girdle", "L", (128, 213, 1388)),
+        mark("scapular inner border", "girdle", "L", (67, 250, 1415)),
+        mark("scapular spine", "girdle", "L", (105, 244, 1461)),
         mark("scapular tip", "girdle", "L", (82, 240, 1348)),
     )
     return both_sides(Piece(bones, marks))

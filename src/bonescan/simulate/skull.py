@@ -59,6 +59,8 @@ def head(sex: Sex) -> Piece:
             mark("ear", "head", side, (76 * sign, 142, 1650)),
             mark("temporomandibular joint", "head", side, (50 * sign, 124, 1634)),
             mark("upper molars", "head", side, (25 * sign, 70, 1613)),
+            mark("angle of the jaw", "jaw", side, (49 * sign, 108, 1590)),
+            mark("occipital floor", "head", side, (32 * sign, 178, 1622)),
             mark("lower molars", "jaw", side, (25 * sign, 70, 1592)),
         ]
     return Piece(tuple(bones), tuple(marks))
@@ -80,9 +82,9 @@ def _skull(face: float) -> Solid:
 def _base() -> list[Shape]:
     """Floors of the three cranial fossae, petrous pyramids, mastoids, condyles, pterygoids."""
     x = np.linspace(-1, 1, 7)
-    rows = [(46, 48, 1690, 1688), (66, 56, 1682, 1690), (84, 60, 1680, 1690), (94, 62, 1666, 1664),
-            (108, 64, 1664, 1651), (124, 66, 1656, 1650), (140, 62, 1640, 1640),
-            (164, 60, 1622, 1634), (186, 56, 1616, 1632)]  # fmt: skip
+    rows = [(46, 48, 1691, 1680), (66, 56, 1685, 1683), (84, 60, 1680, 1688), (94, 62, 1666, 1664),
+            (108, 64, 1664, 1651), (124, 66, 1656, 1650), (140, 60, 1640, 1642),
+            (164, 48, 1624, 1634), (186, 36, 1620, 1630)]  # fmt: skip
     grid = [
         [(half * u, y, middle + (edge - middle) * abs(u)) for u in x]
         for y, half, middle, edge in rows
@@ -122,19 +124,20 @@ def _face(size: float) -> list[Shape]:
             f32([7, 8, 5.6, 3.2, 3.8]) * size,
         )
         shapes += tube([(51 * s, 60, 1668), (50 * s, 62, 1646)], [5 * size, 7 * size])
-        shapes.append(Box((23 * s, 62, 1636), (14, 19, 19), 6.0))
+        shapes.append(Ellipsoid((20 * s, 63, 1637), f32([16, 22, 21]) * size))
+        shapes += tube([(30 * s, 72, 1626), (24 * s, 66, 1616)], [8 * size, 6 * size])
         shapes += tube([(13 * s, 45, 1663), (12 * s, 42, 1630)], [5 * size, 5 * size])
         shapes.append(Shell(Ellipsoid((31 * s, 54, 1667), (21, 34, 20)), 2.0))
     arch = np.stack(
         [
-            27 * np.sin(np.linspace(-1.45, 1.45, 13)),
+            25 * np.sin(np.linspace(-1.45, 1.45, 13)),
             84 - 46 * np.cos(np.linspace(-1.45, 1.45, 13)),
-            np.full(13, 1615.0),
+            1621.0 - 8.0 * np.cos(np.linspace(-1.45, 1.45, 13)),
         ],
         -1,
     )
-    shapes += tube(arch, f32([[5.0, 10.5]]) * size, across=(0, 0, 0.001))
-    shapes.append(Box((0, 66, 1626), (22, 22, 2.5)))
+    shapes += tube(arch, f32([[5.0, 10.0]]) * size, across=(0, 0, 0.001))
+    shapes.append(Box((0, 66, 1627), (20, 22, 2.5)))
     shapes += [Box((6 * s, 60, 1644), (1.6, 22, 16), 1.0) for s in (-1, 1)]
     shapes.append(Box((0, 60, 1646), (1.5, 26, 20), 1.0))
     shapes += tube([(0, 39, 1684), (0, 30, 1660)], [(7, 4), (9, 4)])

@@ -8,7 +8,18 @@ from itertools import pairwise
 import numpy as np
 
 from bonescan.simulate.bones import Bone, Mark, Part, Piece, Sex, mark
-from bonescan.simulate.shapes import Box, Drum, Ellipsoid, Floats, Shape, Solid, f32, sample, tube
+from bonescan.simulate.shapes import (
+    Box,
+    Drum,
+    Ellipsoid,
+    Floats,
+    Shape,
+    Sheet,
+    Solid,
+    f32,
+    sample,
+    tube,
+)
 
 
 @dataclass(frozen=True)
@@ -204,25 +215,34 @@ def _sacrum(sex: Sex) -> Solid:
     for k, (y, h) in enumerate(line):
         tilt = [0.55, 0.62, 0.65, 0.4, 0.1][k]
         shapes.append(Drum((0, y, h), (halves[k], depths[k]), 12.5, _axes(tilt)))
+    shapes.append(_wings_of_sacrum(wide))
     for s in (-1, 1):
         shapes += tube(
-            [(24 * s * wide, 172, 1031), (47 * s * wide, 186, 1022), (52 * s * wide, 194, 1004)],
-            [(17, 14), (14, 14), (11, 11)],
+            [(26 * s * wide, 172, 1032), (46 * s * wide, 186, 1024), (51 * s * wide, 195, 1008)],
+            [(15, 13), (12, 12), (9, 9)],
         )
-        shapes += tube(
-            [(52 * s * wide, 194, 1004), (34 * s * wide, 208, 975), (20 * s, 218, 952)],
-            [(10, 11), (9, 8), (6, 6)],
-        )
-        shapes += tube([(20 * s, 196, 1036), (18 * s, 216, 1000), (13 * s, 228, 966)], [6, 5, 4])
     for s in (-1, 1):
         shapes += tube([(23 * s, 192, 1036), (22 * s, 199, 1052)], [9, 7])
     shapes += tube([(0, 200, 1034), (0, 222, 1000), (0, 232, 966)], [(5, 7), (6, 7), (5, 5)])
     holes = [
-        Ellipsoid((s * x, y, h), (4.5, 16, 4.5))
+        Ellipsoid((s * x, y, h), (3.5, 16, 3.5))
         for s in (-1, 1)
         for x, y, h in ((27, 185, 1020), (24, 200, 999), (20, 210, 980), (16, 216, 962))
     ]
     return sample(shapes, holes)
+
+
+def _wings_of_sacrum(wide: float) -> Sheet:
+    """The plate between both auricular surfaces, thick above, down to the lower corners."""
+    levels = f32([(54, 183, 1036), (55, 189, 1022), (53, 197, 1006), (45, 206, 990), (34, 212, 974),
+                  (22, 218, 957)])  # fmt: skip
+    share = np.linspace(-1, 1, 7)
+    grid = np.zeros((len(levels), 7, 3))
+    grid[..., 0] = levels[:, :1] * share * wide
+    grid[..., 1] = levels[:, 1:2] + 4.0 * (1 - share**2)
+    grid[..., 2] = levels[:, 2:]
+    thick = f32([20, 19, 16, 12, 9, 7])[:, None] * (1 - 0.25 * np.abs(share))
+    return Sheet(grid, thick)
 
 
 def _coccyx() -> Solid:

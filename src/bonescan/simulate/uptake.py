@@ -41,6 +41,8 @@ _REGION_NAMES = {
 ABDOMEN_SHARE, CHEST_SHARE, LIMB_SHARE = 2.4, 1.05, 0.72
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.25
+#: Log standard deviation between the bones of one region; 0.12 for those not named.
+OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.06, "lumbar": 0.07, "ribs": 0.10}
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def _part_levels(anatomy: Anatomy, physiology: Physiology, rng: np.random.Genera
         key = (part.region, part.side)
         if key not in sides:
             sides[key] = float(physiology.asymmetry * rng.standard_normal())
-        own = 0.12 * rng.standard_normal()
+        own = OWN_SPREAD.get(part.region, 0.12) * rng.standard_normal()
         levels[index] = physiology.regions[part.region] * np.exp(sides[key] + own)
     return levels
 
@@ -291,10 +293,20 @@ def _soft_tissue(anatomy: Anatomy, physiology: Physiology, rng: np.random.Genera
             table[number] = tissues[name] * float(np.exp(0.06 * rng.standard_normal()))
     activity = table[anatomy.organ] * anatomy.body
     activity *= _richness(anatomy) * soft_field(anatomy.part.shape, anatomy.voxel_mm, rng)
+    _fill_gut(activity, anatomy, rng)
     activity[anatomy.lung] = tissues["lung"]
     _add_larynx(activity, anatomy, tissues["larynx"], rng)
     activity *= 1 - anatomy.bone
     return activity.astype(np.float32)
+
+
+def _fill_gut(activity: Array, anatomy: Anatomy, rng: np.random.Generator) -> None:
+    """Loops of gut: walls rich in blood around contents without tracer."""
+    where = np.flatnonzero(anatomy.organ == ORGANS.index("gut"))
+    if where.size:
+        index = np.stack(np.unravel_index(where, activity.shape), axis=1)
+        loops = _texture(activity.shape, index, anatomy.voxel_mm, float(rng.uniform(0.1, 0.4)), rng)
+        activity.reshape(-1)[where] *= loops
 
 
 def _add_larynx(activity: Array, anatomy: Anatomy, level: float, rng: np.random.Generator) -> None:
@@ -318,7 +330,7 @@ def _richness(anatomy: Anatomy) -> Array:
     def step(values: NDArray[np.float64], softness: float) -> NDArray[np.float64]:
         return np.asarray(1 / (1 + np.exp(np.clip(-values / softness, -30, 30))))
 
-    along = step(z - float(shoulders[0]) - 20, 20.0) * step(float(hips[0]) - z, 40.0)
+    along = step(z - float(shoulders[0]) - 20, 20.0) * step(float(hips[0]) - 45 - z, 30.0)
     across = step(0.95 * width - np.abs(x - float(hips[2])), 12.0)
     below = step(z - (marks["xiphisternal joint"][0] + 40), 25.0)
     trunk = CHEST_SHARE + (ABDOMEN_SHARE - CHEST_SHARE) * below

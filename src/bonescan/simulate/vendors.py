@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from bonescan.simulate.camera import LEGP, LEHR, Camera, Collimator, Motion
+from bonescan.simulate.passes import Join, draw_joins
 
 ViewHint = Literal["code", "legacy code", "code without meaning", "private text", "none"]
 
@@ -129,12 +130,16 @@ COUNTS_RANGE = (200e3, 3600e3)
 
 @dataclass(frozen=True)
 class Acquisition:
-    """A camera of a vendor, set up for one scan; ``velocity_mm_s`` is the table's."""
+    """A camera of a vendor, set up for one scan; ``velocity_mm_s`` is the table's.
+
+    ``joins`` are the lines where the pieces of a scan in several passes or steps meet.
+    """
 
     vendor: Vendor
     camera: Camera
     velocity_mm_s: float
     motion: Motion | None = None
+    joins: tuple[Join, ...] = ()
 
 
 def draw_acquisition(
@@ -165,7 +170,10 @@ def draw_acquisition(
     if counts is not None:
         camera = replace(camera, counts=counts)
     velocity = float(rng.uniform(*vendor.velocity_mm_s))
-    return Acquisition(vendor, camera, velocity, _draw_motion(rng, camera, height_mm))
+    motion = _draw_motion(rng, camera, height_mm)
+    several = vendor.technique in ("2PS", "MSP")
+    joins = draw_joins(rng.spawn(1)[0], camera.rows, camera.columns, pixel, several)
+    return Acquisition(vendor, camera, velocity, motion, joins)
 
 
 def _draw_motion(rng: np.random.Generator, camera: Camera, height_mm: float) -> Motion | None:
