@@ -191,15 +191,15 @@ class BodyParameters:
             pronation_deg=pair(20.0, 25.0, 8.0, 50.0),
             head_turn_deg=around(0, 7, 20),
             head_tilt_deg=around(0, 3, 8),
-            head_nod_deg=around(-1, 6, 14),
+            head_nod_deg=around(6, 5, 12),
             scoliosis_deg=around(0, 5 + 0.1 * older, 22),
             kyphosis_deg=float(abs(around(0, 4 + 0.25 * older, 28))),
             rib_slope_deg=around(8, 4, 9),
-            pelvic_tilt_deg=around(0, 4, 9),
+            pelvic_tilt_deg=around(-10, 5, 12),
             pelvic_obliquity_deg=around(0, 1.2, 3),
             table_rotation_deg=around(0, 2, 5),
             leg_rotation_deg=pair(9.0, 6.0, 4.0, 13.0),
-            leg_spread_deg=pair(0.7, 1.1, 0.6, 2.4),
+            leg_spread_deg=pair(1.9, 1.2, 0.6, 2.6),
             foot_flexion_deg=pair(13.0, 8.0, 3.0, 15.0),
             knee_flexion_deg=pair(4.0, 3.0, 1.0, 4.0),
             shrug_deg=pair(5.0, 4.0, 1.5, 8.0),
@@ -216,7 +216,7 @@ class BodyParameters:
             leg_difference=around(0, 0.006, 0.02),
             shoulder_difference=around(0, 0.02, 0.05),
             wing_flare_deg=pair(1.0, 4.0, 2.0, 8.0),
-            knee_valgus_deg=pair(-0.5, 1.5, 0.8, 4.0),
+            knee_valgus_deg=pair(-1.4, 1.5, 0.8, 4.0),
             foot_turn_deg=pair(0.0, 8.0, 5.0, 16.0),
             shape_spread=around(1.0, 0.15, 0.3),
             bone_girth=around(1.0, 0.04, 0.08),
@@ -229,7 +229,7 @@ class BodyParameters:
         ]
         elbows = (max(swing[0], 0.0), max(swing[1], 0.0))
         lean = around(0, 0.22, 0.5)
-        jaw = around(12, 2.5, 5)
+        jaw = around(13, 2.5, 5)
         over = [bool(rng.random() < 0.06) for _ in "RL"]
         return replace(
             drawn,

@@ -59,7 +59,7 @@ def head(sex: Sex) -> Piece:
             mark("ear", "head", side, (76 * sign, 142, 1650)),
             mark("temporomandibular joint", "head", side, (50 * sign, 124, 1634)),
             mark("upper molars", "head", side, (25 * sign, 70, 1613)),
-            mark("angle of the jaw", "jaw", side, (49 * sign, 108, 1590)),
+            mark("angle of the jaw", "jaw", side, (44 * sign, 98, 1578)),
             mark("occipital floor", "head", side, (32 * sign, 178, 1622)),
             mark("lower molars", "jaw", side, (25 * sign, 70, 1592)),
         ]
@@ -145,10 +145,10 @@ def _face(size: float) -> list[Shape]:
 
 
 def _mandible(size: float) -> Solid:
-    left = [(51, 122, 1631), (50, 117, 1605), (47, 106, 1583), (38, 74, 1579), (24, 48, 1573),
-            (9, 39, 1570)]  # fmt: skip
+    left = [(51, 122, 1631), (50, 117, 1605), (47, 106, 1583), (38, 74, 1579), (24, 48, 1571),
+            (9, 39, 1567)]  # fmt: skip
     body = [*((-x, y, h) for x, y, h in left), *reversed(left)]
-    half = [(5, 8), (5, 15), (6, 14), (6.2, 16), (6.2, 19), (6.2, 21)]
+    half = [(5, 8), (5, 15), (6.6, 13.5), (7, 14.5), (7, 16), (7, 17)]
     radii = f32(half + half[::-1]) * size
     add: list[Shape] = []
     for k in range(len(body) - 1):
