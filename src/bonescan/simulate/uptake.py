@@ -40,7 +40,7 @@ _REGION_NAMES = {
 #: Soft tissue of abdomen, chest, and head and limbs, against its mean level.
 ABDOMEN_SHARE, CHEST_SHARE, LIMB_SHARE = 2.4, 1.05, 0.72
 #: Uptake of a rib's anterior end and of its back, against its mean level.
-RIB_FRONT, RIB_BACK = 0.75, 1.25
+RIB_FRONT, RIB_BACK = 0.75, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
 OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.06, "lumbar": 0.07, "ribs": 0.10}
 

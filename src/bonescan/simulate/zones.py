@@ -12,20 +12,20 @@ MARROW_SHARE = 0.35
 
 #: Region of the anatomy: level, log standard deviation between patients.
 REGION_LEVELS: dict[str, tuple[float, float]] = {
-    "skull": (0.778, 0.15),
+    "skull": (0.93, 0.15),
     "mandible": (0.42, 0.30),
     "cervical": (1.15, 0.11),
-    "thoracic": (1.95, 0.10),
-    "lumbar": (1.50, 0.06),
+    "thoracic": (1.84, 0.10),
+    "lumbar": (1.40, 0.07),
     "sacrum": (0.80, 0.18),
     "ribs": (1.73, 0.18),
-    "sternum": (4.2, 0.20),
-    "clavicles": (0.45, 0.15),
-    "scapulae": (0.86, 0.18),
-    "humeri": (0.361, 0.12),
-    "forearms": (0.40, 0.15),
+    "sternum": (4.6, 0.20),
+    "clavicles": (0.52, 0.15),
+    "scapulae": (0.95, 0.18),
+    "humeri": (0.44, 0.14),
+    "forearms": (0.46, 0.15),
     "hands": (0.62, 0.30),
-    "pelvis": (0.88, 0.12),
+    "pelvis": (0.98, 0.12),
     "femora": (1.07, 0.12),
     "patellae": (0.55, 0.40),
     "lower legs": (0.523, 0.15),
@@ -126,11 +126,11 @@ ZONES: tuple[Zone, ...] = (
     Zone("base of the neck", ("C7", "T1"), 13, 0.3, ("cervical", "thoracic"), 0.3),
     Zone("lower sternum", ("xiphisternal joint",), 32, -0.4, ("sternum",), 0.3),
     Zone("upper neck", ("C1", "C2", "C3"), 18, 0.4, ("cervical",), 0.3),
-    Zone("lumbar bodies", _named("L", range(1, 6), ""), 18, 0.35, ("lumbar",), 0.6),
+    Zone("lumbar bodies", _named("L", range(1, 6), ""), 18, 0.55, ("lumbar",), 0.5),
     Zone("lumbar endplates", ("disc T12-L1", "disc L1-L2", "disc L2-L3", "disc L3-L4",
-         "disc L4-L5", "disc L5-S1"), 19, 0.35, ("lumbar", "sacrum"), 0.6, 0.05, tall=0.4),
+         "disc L4-L5", "disc L5-S1"), 19, 0.5, ("lumbar", "sacrum"), 0.6, 0.05, tall=0.4),
     Zone("thoracic bodies", _named("T", range(5, 13), ""), 15, 0.12, ("thoracic",), 0.5),
-    Zone("thoracic endplates", tuple(f"disc T{k}-T{k + 1}" for k in range(5, 12)), 16, 0.25,
+    Zone("thoracic endplates", tuple(f"disc T{k}-T{k + 1}" for k in range(5, 12)), 16, 0.45,
          ("thoracic",), 0.6, 0.05, tall=0.4),
     Zone("chin", ("chin",), 20, 0.5, ("mandible",), 0.7),
 )  # fmt: skip
@@ -141,7 +141,7 @@ FACE_ZONES = ("nose", "sinuses", "skull base", "teeth", "jaw joints")
 #: Soft tissue and organs: level, log standard deviation between patients. Gut and stomach are
 #: relative to soft tissue.
 SOFT_LEVELS: dict[str, tuple[float, float]] = {
-    "soft": (0.017, 0.28),
+    "soft": (0.0165, 0.30),
     "lung": (0.008, 0.15),
     "kidney": (0.09, 0.70),
     "bladder": (0.6, 0.9),
