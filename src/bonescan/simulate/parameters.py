@@ -32,7 +32,8 @@ class BodyParameters:
     arm_abduction_deg, elbow_flexion_deg, pronation_deg : (float, float)
         Right, left, against the reference posture. Flexion swings the forearm inwards and lifts
         it; pronation turns the hand's palm towards the table. The
-        hands stay beside the hips however far the elbows bend.
+        hands stay beside the hips however far the elbows bend, unless they lie on the body, and
+        the arms on the table however far they are asked out.
     head_turn_deg, head_tilt_deg, head_nod_deg : float
         Turned to the patient's left, tilted to the left, chin to the chest, where positive.
     jaw_close_deg : float
