@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bonescan.simulate.arms import ELBOW, WRIST
 from bonescan.simulate.benign_variants import (
@@ -22,6 +23,8 @@ from bonescan.simulate.placing import Patient
 from bonescan.simulate.posture import pose, shape_change
 from bonescan.simulate.truth import OUTSIDE_BONE
 
+Triple = tuple[float, float, float]
+
 SIDES = {"R": np.array([-1, 1, 1], np.float32), "L": np.array([1, 1, 1], np.float32)}
 
 
@@ -32,13 +35,11 @@ def patient() -> Patient:
     return Patient(scene.anatomy, scene.uptake, case.body.sex, case.body.age_years)
 
 
-def place(
-    body: BodyParameters, point: tuple[float, float, float], limb: str, side: str
-) -> np.ndarray:
+def place(body: BodyParameters, point: Triple, limb: str, side: str) -> NDArray[np.float32]:
     return pose(body)(np.array([point], np.float32) * SIDES[side], limb, side)[0]
 
 
-def length(body: BodyParameters, first: tuple, second: tuple, limb: str, side: str) -> float:
+def length(body: BodyParameters, first: Triple, second: Triple, limb: str, side: str) -> float:
     ends = [place(body, point, limb, side) for point in (first, second)]
     return float(np.linalg.norm(ends[1] - ends[0]))
 
