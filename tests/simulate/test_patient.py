@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from bonescan.simulate.camera import Camera, Patch
 from bonescan.simulate.followup import simulate_course
 from bonescan.simulate.lesions import metastasis
 from bonescan.simulate.nm import nm_dataset
-from bonescan.simulate.patient import build_scene, draw_case, look, paper_set, stream
+from bonescan.simulate.patient import Scene, build_scene, draw_case, look, paper_set, stream
 from bonescan.simulate.reader import Reader, read_again, read_view_again
 from bonescan.simulate.truth import (
     BACKGROUND_SHARE,
@@ -240,6 +241,40 @@ def test_every_bright_pixel_that_is_no_metastasis_has_its_kind() -> None:
     # The bladder is full of tracer: it lies in the midline, seen best from the front.
     columns = np.nonzero(truth.kinds[0] == 1 + KINDS.index("tracer outside bone"))[1]
     assert (np.abs(columns - 127.5) < 25).any()
+
+
+def test_healthy_bone_that_is_hot_is_named_benign_and_usual_bone_is_not() -> None:
+    case = draw_case(5, 2, "screening", "breast", metastasis=False)
+    even = replace(
+        case.physiology, zones=dict.fromkeys(case.physiology.zones, 1.0), asymmetry=0.0, texture=0.0
+    )
+    hot = replace(even, zones={**even.zones, "trochanters": 12.0})
+    named = []
+    for physiology in (even, hot):
+        scene = build_scene(replace(case, physiology=physiology))
+        bare = Scene(scene.anatomy, scene.uptake, [], [])
+        rng = np.random.default_rng(3)
+        truth = look(bare, draw_acquisition(rng, "screening", case.body.height_mm), rng)
+        named.append(truth.kinds == 1 + KINDS.index("benign bone"))
+        femora = truth.regions == 1 + REGIONS.index("femora")
+    few, many = (float((kind & femora).sum()) for kind in named)
+    assert few == 0
+    assert many > 60
+
+
+def test_stomach_and_thyroid_are_named_where_they_are_full() -> None:
+    case = draw_case(5, 2, "screening", "breast", metastasis=False)
+    tissues = dict(case.physiology.tissues)
+    tissues["stomach"] = tissues["gut"]
+    outside = []
+    for stomach in (tissues["gut"], 6 * tissues["gut"]):
+        physiology = replace(case.physiology, tissues={**tissues, "stomach": stomach})
+        scene = build_scene(replace(case, physiology=physiology))
+        rng = np.random.default_rng(3)
+        acquisition = draw_acquisition(rng, "screening", case.body.height_mm)
+        truth = look(Scene(scene.anatomy, scene.uptake, [], []), acquisition, rng)
+        outside.append(int((truth.kinds == 1 + KINDS.index("tracer outside bone")).sum()))
+    assert outside[1] > outside[0] + 100
 
 
 def test_a_patient_is_born_once() -> None:

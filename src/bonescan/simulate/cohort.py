@@ -156,7 +156,8 @@ def _write_views(folder: Path, patient: SimulatedPatient, pictures: bool) -> lis
     """Write the scan itself flat into ``folder``; returns its files' places in the cohort."""
     study = patient.study
     if pictures:
-        return [f"pictures/{path.name}" for path in write_pictures(patient.counts, folder / study)]
+        paths = write_pictures(patient.counts, folder / study, patient.acquisition.export_least)
+        return [f"pictures/{path.name}" for path in paths]
     datasets = nm_files(patient.counts, patient.identity, patient.acquisition)
     for end, dataset in datasets.items():
         content = io.BytesIO()  # pydicom would hide why a file cannot be written
@@ -221,6 +222,7 @@ def truth_record(patient: SimulatedPatient) -> dict[str, Any]:
         "vendor": acquisition.vendor.key,
         "camera": asdict(acquisition.camera),
         "velocity_mm_s": acquisition.velocity_mm_s,
+        "export_least": acquisition.export_least,
         "joins": [asdict(join) for join in acquisition.joins],
         "motion": asdict(acquisition.motion) if acquisition.motion is not None else None,
     }

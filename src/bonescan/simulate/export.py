@@ -2,8 +2,9 @@
 
 Published 8-bit exports are not counts. Measured on ten pairs of BS-80K (Huang et al. 2022): each
 picture is the counts times a gain of its own that brings every picture to a common sum (0.97 to
-1.05 million), rounded, and wrapped modulo 256 in very hot spots. `published_picture` does that;
-`label_picture` is what a physician annotates: the same gain, clipped instead of wrapped.
+1.05 million), rounded, and wrapped modulo 256 in very hot spots; in three of the ten, single counts
+are missing. `published_picture` does that; `label_picture` is what a physician annotates: the same
+gain, clipped instead of wrapped.
 """
 
 from __future__ import annotations
@@ -22,16 +23,25 @@ COMMON_SUM = 1.01e6
 LABEL = "metastasis"
 
 
-def published_picture(counts: NDArray[np.uint16], common_sum: float = COMMON_SUM) -> Any:
-    """Export counts (H, W) as published data sets do: (H, W) uint8, wrapped modulo 256."""
+def published_picture(
+    counts: NDArray[np.uint16], common_sum: float = COMMON_SUM, least: int = 1
+) -> Any:
+    """Export counts (H, W) as published data sets do: (H, W) uint8, wrapped modulo 256.
+
+    Pixels of fewer than ``least`` counts are empty.
+    """
+    counts = np.where(counts < least, 0, counts).astype(counts.dtype)
     return np.rint(counts * _gain(counts, common_sum)).astype(np.int64).astype(np.uint8)
 
 
-def write_pictures(counts: NDArray[np.uint16], stem: Path) -> tuple[Path, Path]:
-    """Write both views (2, H, W) as ``stem_ANT.png`` and ``stem_POST.png``; returns both paths."""
+def write_pictures(counts: NDArray[np.uint16], stem: Path, least: int = 1) -> tuple[Path, Path]:
+    """Write both views (2, H, W) as ``stem_ANT.png`` and ``stem_POST.png``; returns both paths.
+
+    Pixels of fewer than ``least`` counts are empty.
+    """
     paths = stem.with_name(f"{stem.name}_ANT.png"), stem.with_name(f"{stem.name}_POST.png")
     for path, view in zip(paths, counts, strict=True):
-        Image.fromarray(published_picture(view)).save(path)
+        Image.fromarray(published_picture(view, least=least)).save(path)
     return paths
 
 

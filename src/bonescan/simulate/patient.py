@@ -31,6 +31,8 @@ from bonescan.simulate.vendors import Acquisition, draw_acquisition
 
 Preset = Literal["screening", "paper", "followup", "elsewhere"]
 LEAST_BMI = 17.5
+#: Stomach and thyroid are full where they hold this many times what the gut does.
+FULL = 1.6
 PRESETS: tuple[Preset, ...] = ("screening", "paper", "followup", "elsewhere")
 
 #: Shares of breast cancer and of metastatic disease, where they are not even.
@@ -278,17 +280,31 @@ def look(scene: Scene, acquisition: Acquisition, rng: np.random.Generator) -> Tr
         benign=benign,
         regions=region_maps(uptake.bone, uptake.region, projector),
         kinds=kind_maps(
-            finding_truth, benign, (uptake.bone, uptake.other), _filled(anatomy), projector
+            finding_truth,
+            benign,
+            (uptake.bone, uptake.other, uptake.beyond),
+            _filled(anatomy, uptake.other),
+            projector,
         ),
         expected=expected,
     )
 
 
-def _filled(anatomy: Anatomy) -> NDArray[np.uint8]:
-    """Return where the organs that fill with tracer are: (Z, Y, X), 1 + the index in the list."""
+def _filled(anatomy: Anatomy, other: Array) -> NDArray[np.uint8]:
+    """Return where the organs that fill with tracer are: (Z, Y, X), 1 + the index in the list.
+
+    Stomach and thyroid are named only where they hold much more than the gut (free pertechnetate).
+    """
     numbers = np.zeros(256, np.uint8)
+    inside = anatomy.organ[other > 0]
+    held = np.bincount(inside, other[other > 0], len(ORGANS)) / np.maximum(
+        np.bincount(inside, minlength=len(ORGANS)), 1
+    )
     for number, name in enumerate(FILLED_ORGANS, start=1):
-        numbers[ORGANS.index(name)] = number
+        organ = ORGANS.index(name)
+        always = name.startswith("kidney") or name == "bladder"
+        if always or held[organ] > FULL * held[ORGANS.index("gut")]:
+            numbers[organ] = number
     filled: NDArray[np.uint8] = numbers[anatomy.organ]
     return filled
 

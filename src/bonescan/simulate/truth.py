@@ -47,12 +47,15 @@ OUTSIDE_BONE = {
     "injection site", "urine contamination", "diaper", "catheter", "urinary tract", "soft tissue",
 }  # fmt: skip
 #: Organs that fill with the tracer, and what they must give against all bone to be named.
-FILLED_ORGANS = ("kidney right", "kidney left", "bladder")
+FILLED_ORGANS = ("kidney right", "kidney left", "bladder", "stomach", "thyroid")
 ORGAN_SHARE = 0.7
 #: A pixel of a filled organ has this share of the organ's own bright pixels or more.
 ORGAN_EDGE = 0.3
 #: A cold object covers a pixel where it takes this share of the counts or more.
 COLD_SHARE = 0.25
+#: Healthy bone is hot where what is beyond its usual uptake is this share of the usual, as the
+#: contrast of a finding, and where it is brighter than most bone of the view.
+HOT_SHARE = LEAST_CONTRAST
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,7 @@ def region_maps(
 def kind_maps(
     findings: tuple[FocusTruth, ...],
     benign: NDArray[np.uint8],
-    uptake: tuple[Array, Array],
+    uptake: tuple[Array, Array, Array],
     organ: NDArray[np.uint8],
     projector: Projector,
 ) -> NDArray[np.uint8]:
@@ -232,18 +235,22 @@ def kind_maps(
     findings : tuple of FocusTruth
     benign : (2, H, W) uint8
         The number of the finding in each pixel.
-    uptake : two (Z, Y, X) float32
-        Normal activity in bone and outside of it.
+    uptake : three (Z, Y, X) float32
+        Normal activity in bone, outside of it, and what of that in bone is beyond the usual.
     organ : (Z, Y, X) uint8
         0 none, else a position in `FILLED_ORGANS` plus 1.
     projector : Projector
     """
-    bone, other = uptake
+    bone, other, beyond = uptake
     skeleton = projector.flat_sums(bone, (bone > 0).astype(np.uint8), 2)[:, 1]
     organs = projector.flat_sums(other, organ, len(FILLED_ORGANS) + 1)
     blur = (0, 1.3, 1.3)
     skeleton = ndimage.gaussian_filter(skeleton, blur)
+    unusual = projector.flat_sums(beyond, (beyond > 0).astype(np.uint8), 2)[:, 1]
+    unusual = ndimage.gaussian_filter(unusual, blur)
     maps = np.zeros(benign.shape, np.uint8)
+    bright = np.median(skeleton[skeleton > 0]) if (skeleton > 0).any() else np.inf
+    maps[(unusual > HOT_SHARE * (skeleton - unusual)) & (skeleton > bright)] = 1
     for number in range(1, len(FILLED_ORGANS) + 1):
         seen = ndimage.gaussian_filter(organs[:, number], blur)
         edge = ORGAN_EDGE * np.percentile(seen[seen > 0], 95) if (seen > 0).any() else np.inf

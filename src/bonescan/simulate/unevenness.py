@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 SOFT_SPREAD, SOFT_LENGTH_MM = 0.13, 70.0
 
 
-def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> Array:
+def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return the factor on uptake at points of the skull, about 1 on average over the vault.
 
     Parameters
@@ -36,6 +36,8 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> A
     -------
     (n,) float32
         1 in the face and the base; above them the pattern of one patient's vault.
+    (n,) float32
+        What of this its patches and the knob of the occiput are.
     """
     up, front, side = _head_axes(anatomy, place)
     direction = np.stack([up, front, side], axis=1)
@@ -43,27 +45,28 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> A
     log = np.clip(rng.normal(0.65, 0.45), -0.2, 1.6) * np.clip(up, -0.2, 1.0)
     log -= abs(rng.normal(0.25, 0.2)) * np.abs(direction[:, 2]) * np.clip(1 - up, 0, 1)
     log += rng.normal(0, 0.25) * direction[:, 1] + rng.normal(0, 0.12) * direction[:, 2]
+    patches = np.zeros_like(log)
     for _ in range(rng.poisson(5)):
         centre = rng.standard_normal(3) + np.array([0.6, 0.0, 0.0])
         centre /= np.linalg.norm(centre)
         width = np.deg2rad(rng.uniform(7, 32))
         near = np.exp((direction @ centre - 1) / width**2)
-        log += np.clip(rng.normal(0.08, 0.32), -0.6, 0.9) * near
+        patches += np.clip(rng.normal(0.08, 0.32), -0.6, 0.9) * near
     back = np.clip(-direction[:, 1], 0, 1) ** 2
     line = np.exp(-0.5 * ((up - rng.normal(0.08, 0.05)) / 0.09) ** 2)
     log += abs(rng.normal(0, 0.5)) * back * line
     middle = np.exp(-0.5 * (side / 0.10) ** 2)
-    log += abs(rng.normal(0, 0.6)) * back**3 * line * middle  # the external protuberance
+    patches += abs(rng.normal(0, 0.6)) * back**3 * line * middle  # the external protuberance
     log += abs(rng.normal(0, 0.15)) * middle * np.clip(up, 0, 1)  # the sagittal suture
     brow = np.clip(direction[:, 1], 0, 1) ** 2 * np.exp(-0.5 * ((up - 0.32) / 0.10) ** 2)
     log += rng.normal(0.15, 0.25) * brow
     vault = 1 / (1 + np.exp(-(up + 0.25 * np.clip(-front, 0, 1) - 0.15 * front) / 0.06))
-    log *= vault
+    patches *= vault
+    log = log * vault + patches
     total = float(vault.sum())
     if total > 0:
         log -= vault * float((log * vault).sum()) / total
-    factor: Array = np.exp(log).astype(np.float32)
-    return factor
+    return np.exp(log).astype(np.float32), np.exp(patches).astype(np.float32)
 
 
 def _head_axes(anatomy: Anatomy, place: Floats) -> tuple[Floats, Floats, Floats]:

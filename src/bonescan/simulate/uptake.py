@@ -130,6 +130,8 @@ class Uptake:
     ----------
     bone, other : (Z, Y, X) float32
         Activity per voxel in bone, and in everything else.
+    beyond : (Z, Y, X) float32
+        What of it in bone is beyond the usual: of joints, edges and patches hotter than most.
     region : (Z, Y, X) uint8
         0 none, 1-12 skeletal regions, 13 other bones.
     voxels : BoneVoxels
@@ -139,6 +141,7 @@ class Uptake:
 
     bone: Array = field(repr=False)
     other: Array = field(repr=False)
+    beyond: Array = field(repr=False)
     region: NDArray[np.uint8] = field(repr=False)
     voxels: BoneVoxels = field(repr=False)
     middle: Mapping[int, float] = field(default_factory=dict)
@@ -168,18 +171,21 @@ def normal_uptake(anatomy: Anatomy, physiology: Physiology, rng: np.random.Gener
     bone = anatomy.bone.ravel()[where]
     marrow = anatomy.marrow.ravel()[where]
     level = _part_levels(anatomy, physiology, rng)[part]
-    level *= _zones(anatomy, physiology, rng, index, part)
+    zones, usual_zones = _zones(anatomy, physiology, rng, index, part)
     level *= _along_ribs(regions_of=_region_of_part(anatomy)[part], depth=index[:, 1])
-    level *= _texture(anatomy.part.shape, index, anatomy.voxel_mm, physiology.texture, rng)
-    level *= _vault(anatomy, index, part, rng)
-    activity = np.zeros(anatomy.part.size, np.float32)
-    activity[where] = level * (bone - (1 - MARROW_SHARE) * marrow)
+    texture = _texture(anatomy.part.shape, index, anatomy.voxel_mm, physiology.texture, rng)
+    vault, patches = _vault(anatomy, index, part, rng)
+    level *= vault * (bone - (1 - MARROW_SHARE) * marrow)
+    activity, beyond = np.zeros((2, anatomy.part.size), np.float32)
+    activity[where] = level * zones * texture
+    beyond[where] = np.maximum(level * (zones * texture - usual_zones / patches), 0)
     region = _region_of_part(anatomy)[anatomy.part]
     numbers = region.ravel()[where]
     middle = {int(r): float(index[numbers == r, 2].mean()) for r in np.unique(numbers)}
     return Uptake(
         bone=activity.reshape(anatomy.part.shape),
         other=_soft_tissue(anatomy, physiology, rng),
+        beyond=beyond.reshape(anatomy.part.shape),
         region=region,
         voxels=BoneVoxels(index, bone, numbers),
         middle=middle,
@@ -218,9 +224,9 @@ def _zones(
     rng: np.random.Generator,
     index: NDArray[np.intp],
     part: NDArray[np.uint8],
-) -> Array:
-    """Extra uptake near joints, ends and edges, as a factor for each bone voxel."""
-    factor = np.ones(len(index), np.float32)
+) -> tuple[Array, Array]:
+    """Extra uptake near joints, ends and edges: this patient's factor in each voxel, the usual."""
+    factor, usual = np.ones((2, len(index)), np.float32)
     regions = np.array([p.region for p in anatomy.parts])
     place = (index + 0.5) * anatomy.voxel_mm
     z = place[:, 0]
@@ -232,21 +238,22 @@ def _zones(
             reach = 3 * zone.sigma * zone.tall
             low, high = np.searchsorted(z, (point[0] - reach, point[0] + reach))
             near = (place[low:high] - point) / (zone.sigma * zone.tall, zone.sigma, zone.sigma)
-            weight = np.exp(-0.5 * (near**2).sum(axis=1))
-            factor[low:high] += (here * weight * allowed[part[low:high]]).astype(np.float32)
-    return np.maximum(factor, 0.05)
+            weight = np.exp(-0.5 * (near**2).sum(axis=1)) * allowed[part[low:high]]
+            factor[low:high] += (here * weight).astype(np.float32)
+            usual[low:high] += (zone.gain * weight).astype(np.float32)
+    return np.maximum(factor, 0.05), np.maximum(usual, 0.05)
 
 
 def _vault(
     anatomy: Anatomy, index: NDArray[np.intp], part: NDArray[np.uint8], rng: np.random.Generator
-) -> Array:
-    """The uneven vault, as a factor for each bone voxel."""
-    factor = np.ones(len(index), np.float32)
+) -> tuple[Array, Array]:
+    """The uneven vault, as a factor for each bone voxel; and what of it hot patches are."""
+    factor, patches = np.ones((2, len(index)), np.float32)
     skull = np.array([p.region == "skull" for p in anatomy.parts])[part]
     if skull.any():
         place = (index[skull] + 0.5) * anatomy.voxel_mm
-        factor[skull] = vault_factor(anatomy, place, rng)
-    return factor
+        factor[skull], patches[skull] = vault_factor(anatomy, place, rng)
+    return factor, patches
 
 
 def _along_ribs(regions_of: NDArray[np.uint8], depth: NDArray[np.intp]) -> Array:
