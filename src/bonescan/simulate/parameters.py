@@ -148,6 +148,8 @@ class BodyParameters:
     ) -> BodyParameters:
         """Draw a plausible patient: a man with prostate or a woman with breast cancer.
 
+        Statures are those of East Asian patients, from whom the published scans come.
+
         Parameters
         ----------
         rng : numpy.random.Generator
@@ -169,7 +171,7 @@ class BodyParameters:
                 else np.clip(rng.normal(71, 7), 55, 85)
             )
         loss = 0.8 * max(age - 50.0, 0.0)
-        height = rng.normal(1610, 62) - loss if female else rng.normal(1735, 68) - loss
+        height = rng.normal(1570, 60) - loss if female else rng.normal(1685, 65) - loss
         bmi = 18.5 + rng.gamma(3.2, 1.75) if female else 19 + rng.gamma(3.6, 1.4)
 
         def around(centre: float, spread: float, limit: float) -> float:

@@ -37,12 +37,12 @@ _REGION_NAMES = {
 }
 
 
-#: Soft tissue of abdomen, chest, and head and limbs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, LIMB_SHARE = 2.4, 1.05, 0.72
+#: Soft tissue of abdomen, chest, head and arms, and legs, against its mean level.
+ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.05, 1.05, 1.0, 0.62
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
-OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.06, "lumbar": 0.07, "ribs": 0.10}
+OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.07, "lumbar": 0.08, "ribs": 0.13}
 
 
 @dataclass(frozen=True)
@@ -337,9 +337,10 @@ def _richness(anatomy: Anatomy) -> Array:
     def step(values: NDArray[np.float64], softness: float) -> NDArray[np.float64]:
         return np.asarray(1 / (1 + np.exp(np.clip(-values / softness, -30, 30))))
 
-    along = step(z - float(shoulders[0]) - 20, 20.0) * step(float(hips[0]) - 45 - z, 30.0)
+    along = step(z - float(shoulders[0]) - 20, 20.0) * step(float(hips[0]) - z, 30.0)
     across = step(0.95 * width - np.abs(x - float(hips[2])), 12.0)
     below = step(z - (marks["xiphisternal joint"][0] + 40), 25.0)
     trunk = CHEST_SHARE + (ABDOMEN_SHARE - CHEST_SHARE) * below
-    share = LIMB_SHARE + ((trunk - LIMB_SHARE) * along)[:, None] * across[None, :]
+    limbs = LEG_SHARE + (ARM_SHARE - LEG_SHARE) * step(float(hips[0]) - z, 30.0)
+    share = limbs[:, None] + ((trunk - limbs) * along)[:, None] * across[None, :]
     return np.asarray(share[:, None, :], np.float32)

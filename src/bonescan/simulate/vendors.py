@@ -163,7 +163,7 @@ def draw_acquisition(
         anterior_gap_mm=float(rng.uniform(8, 30)),
         posterior_gap_mm=float(rng.uniform(25, 45)),
         contouring=bool(rng.random() < 0.75),
-        table_transmission=float(rng.uniform(0.91, 0.96)),
+        table_transmission=float(rng.uniform(0.88, 0.93)),
         scatter=float(rng.normal(0.18, 0.02)),
         background=float(np.exp(rng.normal(-8.0, 1.5))),
         uniformity=float(rng.uniform(0.003, 0.012)),
