@@ -24,6 +24,7 @@ from bonescan.simulate.zones import (
     MARROW_SHARE,
     REGION_LEVELS,
     SOFT_LEVELS,
+    SPINE_ZONES,
     ZONES,
     Zone,
 )
@@ -38,7 +39,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, head and arms, and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.05, 1.05, 1.0, 0.62
+ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.2, 1.05, 1.0, 0.58
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
@@ -83,10 +84,10 @@ def draw_physiology(
         for name, (level, spread) in REGION_LEVELS.items()
     }
     # The spine, the skull and the appendicular skeleton each go up and down together.
-    spine = np.exp(0.14 * rng.standard_normal())
+    spine = np.exp(0.12 * rng.standard_normal())
     for name in ("cervical", "thoracic", "lumbar", "sacrum"):
         regions[name] *= float(spine)
-    skull, limbs = np.exp(0.7 * rng.standard_normal()), np.exp(0.36 * rng.standard_normal())
+    skull, limbs = np.exp(0.75 * rng.standard_normal()), np.exp(0.36 * rng.standard_normal())
     for name in ("skull", "mandible"):
         regions[name] *= float(skull)
     for name in ("femora", "lower legs", "forearms", "hands", "feet", "humeri", "patellae"):
@@ -95,6 +96,8 @@ def draw_physiology(
         zone.name: float(np.exp(zone.spread * rng.standard_normal() + zone.aging * older))
         for zone in ZONES
     }
+    for thoracic, lumbar in SPINE_ZONES.items():
+        zones[thoracic] = float(np.sqrt(zones[thoracic] * zones[lumbar]))
     for name in FACE_ZONES:
         zones[name] *= float(skull) ** -0.5
     renal = float(np.exp(0.28 * rng.standard_normal() + 0.05 * older))  # poor clearance above 1

@@ -12,21 +12,21 @@ MARROW_SHARE = 0.35
 
 #: Region of the anatomy: level, log standard deviation between patients.
 REGION_LEVELS: dict[str, tuple[float, float]] = {
-    "skull": (1.07, 0.15),
+    "skull": (1.15, 0.15),
     "mandible": (0.42, 0.30),
-    "cervical": (1.25, 0.13),
-    "thoracic": (2.10, 0.13),
-    "lumbar": (1.42, 0.09),
-    "sacrum": (0.93, 0.18),
+    "cervical": (1.16, 0.13),
+    "thoracic": (1.88, 0.12),
+    "lumbar": (1.27, 0.09),
+    "sacrum": (0.88, 0.18),
     "ribs": (1.68, 0.22),
     "sternum": (4.6, 0.20),
-    "clavicles": (0.60, 0.15),
+    "clavicles": (0.57, 0.15),
     "scapulae": (1.06, 0.18),
     "humeri": (0.48, 0.14),
     "forearms": (0.46, 0.15),
     "hands": (0.62, 0.30),
     "pelvis": (1.08, 0.12),
-    "femora": (1.05, 0.14),
+    "femora": (1.0, 0.15),
     "patellae": (0.45, 0.40),
     "lower legs": (0.44, 0.15),
     "feet": (0.36, 0.30),
@@ -125,7 +125,7 @@ ZONES: tuple[Zone, ...] = (
     Zone("manubrium", ("manubriosternal joint",), 30, -0.4, ("sternum",), 0.3),
     Zone("base of the neck", ("C7", "T1"), 13, 0.3, ("cervical", "thoracic"), 0.3),
     Zone("lower sternum", ("xiphisternal joint",), 32, -0.4, ("sternum",), 0.3),
-    Zone("upper neck", ("C1", "C2", "C3"), 18, 0.4, ("cervical",), 0.3),
+    Zone("upper neck", ("C1", "C2"), 18, -0.25, ("cervical",), 0.3),
     Zone("lumbar bodies", _named("L", range(1, 6), ""), 18, 0.8, ("lumbar",), 0.7),
     Zone("lumbar endplates", ("disc T12-L1", "disc L1-L2", "disc L2-L3", "disc L3-L4",
          "disc L4-L5", "disc L5-S1"), 19, 0.5, ("lumbar", "sacrum"), 0.6, 0.05, tall=0.4),
@@ -135,6 +135,9 @@ ZONES: tuple[Zone, ...] = (
     Zone("chin", ("chin",), 20, 0.1, ("mandible",), 0.7),
 )  # fmt: skip
 
+#: Zones of the thoracic spine that go up and down with those of the lumbar one: the level of a
+#: spine changes gradually along it.
+SPINE_ZONES = {"thoracic bodies": "lumbar bodies", "thoracic endplates": "lumbar endplates"}
 #: Zones of the face: in a hot skull the face stands out less from it, and more in a pale one.
 FACE_ZONES = ("nose", "sinuses", "skull base", "teeth", "jaw joints")
 
