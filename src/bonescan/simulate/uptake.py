@@ -39,7 +39,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, head and arms, and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.2, 1.05, 1.0, 0.58
+ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.0, 1.12, 1.0, 0.85
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
