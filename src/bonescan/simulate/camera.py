@@ -32,7 +32,7 @@ FWHM_PER_SIGMA = 2.354820045
 SCATTER_KERNEL = ((18.0, 0.22), (40.0, 0.40), (90.0, 0.38))
 #: What is left of the tails in air beside the body: a halo that fades over some 25 mm, as in ten
 #: published pairs (BS-80K, Huang et al. 2022).
-AIR_SHARE = 0.27
+AIR_SHARE = 0.33
 
 
 @dataclass(frozen=True)

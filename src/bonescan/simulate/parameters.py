@@ -171,7 +171,7 @@ class BodyParameters:
                 else np.clip(rng.normal(71, 7), 55, 85)
             )
         loss = 0.8 * max(age - 50.0, 0.0)
-        height = rng.normal(1580, 60) - loss if female else rng.normal(1700, 65) - loss
+        height = rng.normal(1588, 60) - loss if female else rng.normal(1708, 65) - loss
         bmi = 18.5 + rng.gamma(3.2, 1.75) if female else 19 + rng.gamma(3.6, 1.4)
 
         def around(centre: float, spread: float, limit: float) -> float:

@@ -39,7 +39,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, head and arms, and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.0, 1.12, 1.0, 0.85
+ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.35, 1.15, 1.0, 0.95
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
@@ -112,7 +112,7 @@ def draw_physiology(
     tissues["gut"] *= tissues["soft"]
     shows = rng.random() < 0.12  # the stomach, where pertechnetate is free
     tissues["stomach"] = tissues["stomach"] * tissues["soft"] if shows else tissues["gut"]
-    asymmetry, texture = float(rng.uniform(0.04, 0.12)), float(rng.uniform(0.07, 0.20))
+    asymmetry, texture = float(rng.uniform(0.04, 0.12)), float(rng.uniform(0.06, 0.24))
     return Physiology(regions, zones, tissues, asymmetry, texture)
 
 
