@@ -99,7 +99,7 @@ def simulate_patient(
     preset : {"screening", "paper", "followup", "elsewhere"}
         ``paper``: GE cameras and the four sets of the paper by index; ``screening``: a mix of
         makes, counts and disease; ``followup``: as ``screening``, first visit (see
-        `bonescan.simulate.followup`); ``elsewhere``: other makes, fewer counts, shorter and
+        `bonescan.simulate.followup`); ``elsewhere``: other makes, fewer counts, taller and
         heavier patients, more breast cancer and less metastasis, to test on what was not trained.
     cancer : {"breast", "prostate"}, optional
     metastasis : bool, optional
@@ -160,7 +160,7 @@ def draw_case(
     spread = draw_spread(rng, lesions) if metastasis else Spread("none", 0)
     if body is None:
         drawn = BodyParameters.sample(rng.spawn(1)[0], sex="F" if cancer == "breast" else "M")
-        body = _stocky(drawn) if preset == "elsewhere" else _lean(drawn, rng)
+        body = _stout(drawn) if preset == "elsewhere" else _lean(drawn, rng)
     diffuse = float(rng.uniform(0.5, 1.0)) if spread.burden == "superscan" else 0.0
     physiology = draw_physiology(rng.spawn(1)[0], body.age_years, body.bmi, diffuse)
     return Case(seed, index, preset, cancer, metastasis, spread, body, physiology)
@@ -173,13 +173,13 @@ def _lean(body: BodyParameters, rng: np.random.Generator) -> BodyParameters:
     return replace(body, bmi=LEAST_BMI + 0.66 * (body.bmi - LEAST_BMI))
 
 
-def _stocky(body: BodyParameters) -> BodyParameters:
-    """Another population than the training's: shorter by 4 %, heavier, with shorter legs."""
+def _stout(body: BodyParameters) -> BodyParameters:
+    """Another population than the training's: taller by 5 %, heavier, with longer legs."""
     return replace(
         body,
-        height_mm=max(0.96 * body.height_mm, HEIGHT_MM[0]),
+        height_mm=min(1.05 * body.height_mm, HEIGHT_MM[1]),
         bmi=min(body.bmi + 2.5, BMI[1]),
-        leg_length=0.97 * body.leg_length,
+        leg_length=1.02 * body.leg_length,
     )
 
 
