@@ -167,6 +167,14 @@ def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_no_network_drops_pixels_within_a_point_convolution(kind: str) -> None:
+    """Whose gradient oneDNN gets wrong (`test_channels_last.py`)."""
+    for name, layer in build(kind, 3).named_modules():
+        if isinstance(layer, torch.nn.Conv2d) and layer.kernel_size == (1, 1):
+            assert layer.stride == (1, 1), f"{name}: drop rows and columns before it"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_settings_survive_a_file(kind: str) -> None:
     settings = small(kind)
     again = TypeAdapter(ModelSettings).validate_json(settings.model_dump_json())
