@@ -53,6 +53,28 @@ def test_pixels_are_counted_inside_the_area_only() -> None:
     assert (pelvis.tp, pelvis.fp, pelvis.fn) == (10, 20, 0)
 
 
+def test_lesions_are_matched_inside_the_area_only() -> None:
+    grey = body()
+    marked, truth = np.zeros(grey.shape, bool), np.zeros(grey.shape, bool)
+    thorax, both = area_rows(grey, CANVAS)
+    for rows, columns, found in (
+        (thorax.rows.start + 10, 100, True),  # in both areas
+        (thorax.rows.start + 10, 400, False),  # the same in the posterior view, missed
+        (both.rows.stop - 20, 100, True),  # in the pelvis
+        (both.rows.stop + 20, 100, True),  # in a thigh
+    ):
+        truth[rows : rows + 6, columns : columns + 6] = True
+        marked[rows : rows + 6, columns : columns + 6] = found
+    marked[both.rows.stop - 20 : both.rows.stop - 16, 140:144] = True  # false, in the pelvis
+    chest, pelvis = (
+        score.lesions for score in area_scores(grey, marked, truth, CANVAS, smallest=9)
+    )
+    assert (chest.lesions, chest.hits, chest.marks, chest.false_marks) == (2, 1, 1, 0)
+    assert (pelvis.lesions, pelvis.hits, pelvis.marks, pelvis.false_marks) == (3, 2, 3, 1)
+    small = area_scores(grey, marked, truth, CANVAS, smallest=20)[1].lesions
+    assert (small.hits, small.false_marks) == (2, 0)
+
+
 def test_without_a_body_there_is_no_area() -> None:
     empty = np.zeros((640, 512), np.uint8)
     assert area_scores(empty, empty > 0, empty > 0, CANVAS) == ()

@@ -12,7 +12,8 @@ import pytest
 
 from bonescan.config import PaperCanvas, Settings, Training
 from bonescan.errors import BadSettings
-from bonescan.evaluate.floor import detect, floor_folds
+from bonescan.evaluate.floor import detect
+from bonescan.evaluate.folds import finished_folds
 from bonescan.evaluate.tables import evaluate_experiments
 from bonescan.experiment import Experiment, load_experiment
 from bonescan.train.folder import RunFolder
@@ -80,10 +81,15 @@ def finished(tmp_path: Path) -> tuple[Experiment, Path]:
 
 
 def test_it_is_judged_on_the_finished_folds(finished: tuple[Experiment, Path]) -> None:
-    folds = floor_folds(*finished)
+    folds = finished_folds(*finished, "hot_spots")
     assert [fold.fold for fold in folds] == [0, 2]
     assert all(fold.training_patients == 6 and not fold.collapsed for fold in folds)
     assert {len(fold.healthy) for fold in folds} == {1}
+
+
+def table(folder: Path, kind: str) -> list[dict[str, str]]:
+    with (folder / "out" / f"known_{kind}.csv").open() as file:
+        return list(csv.DictReader(file))
 
 
 def test_it_stands_in_the_tables_beside_the_networks(
@@ -91,15 +97,22 @@ def test_it_stands_in_the_tables_beside_the_networks(
 ) -> None:
     experiment, runs = finished
     evaluate_experiments([experiment], runs, tmp_path / "out")
-    with (tmp_path / "out" / "known_areas.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    floor = [row for row in rows if row["run"] == "hot_spots"]
+    floor = [row for row in table(tmp_path, "areas") if row["run"] == "hot_spots"]
     assert [row["area"] for row in floor][::4] == [
         "whole canvas",
         "thorax",
         "thorax and pelvis",
     ]
     assert float(floor[0]["F1"]) > 70
+    (froc,) = (row for row in table(tmp_path, "froc") if row["run"] == "hot_spots")
+    assert (froc["studies"], froc["lesions"], froc["at 0.125"]) == ("4", "4", "100.0")
+    boxes = [row for row in table(tmp_path, "boxes") if row["run"] == "hot_spots"]
+    assert [row["what"] for row in boxes] == ["lesion", "mark"] * 4
+    assert {row["matched"] for row in boxes} == {"yes"}
+    missed = [row for row in table(tmp_path, "missed") if row["run"] == "hot_spots"]
+    assert (missed[0]["lesions"], missed[0]["missed"]) == ("4", "0")
+    lesions = [row for row in table(tmp_path, "lesions") if row["run"] == "hot_spots"]
+    assert [row["lesion sensitivity %"] for row in lesions] == ["100.0"] * 3 + [""] * 3
     assert not (tmp_path / "out" / "known_hot_spots_fold0.png").exists()
 
 

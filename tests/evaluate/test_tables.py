@@ -12,7 +12,8 @@ from PIL import Image
 
 from bonescan.config import PaperCanvas, Settings, Training
 from bonescan.errors import BadInput
-from bonescan.evaluate.folds import finished_folds, match_halves, smallest_mark
+from bonescan.evaluate.folds import finished_folds
+from bonescan.evaluate.halves import match_halves, smallest_mark
 from bonescan.evaluate.overlays import FOUND, MISSED, WRONG, overlay
 from bonescan.evaluate.table import Table
 from bonescan.evaluate.tables import evaluate_experiments
@@ -119,7 +120,9 @@ def test_lesions_and_marks_on_healthy_patients(
     experiment: Experiment, runs: Path, tmp_path: Path
 ) -> None:
     evaluate_experiments([experiment], runs, tmp_path / "out")
-    test, healthy, *_ = rows(tmp_path / "out" / "known_lesions.csv")
+    found = rows(tmp_path / "out" / "known_lesions.csv")
+    assert [row["area"] for row in found[:6]] == 2 * ["whole canvas", "thorax", "thorax and pelvis"]
+    test, healthy = found[0], found[3]
     assert (test["number"], test["lesions"]) == ("3", "3")
     assert float(test["lesion sensitivity %"]) == pytest.approx(66.67, abs=0.01)
     assert float(test["false marks a patient"]) == 0

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonescan.config import CanvasSettings
+from bonescan.evaluate.halves import match_halves
+from bonescan.evaluate.matching import Matching
 from bonescan.measures.pixels import PixelCounts
 from bonescan.preprocess.body import body_rows
 from bonescan.quantify.position import LEVELS
@@ -39,10 +41,11 @@ class Area(NamedTuple):
 
 @dataclass(frozen=True)
 class AreaScore:
-    """Pixel counts of one case within one of `AREAS`."""
+    """Pixels and lesions of one case within one of `AREAS`, both views together."""
 
     area: str
     pixels: PixelCounts
+    lesions: Matching
 
 
 def area_rows(grey: NDArray[np.uint8], canvas: CanvasSettings) -> tuple[Area, ...]:
@@ -83,16 +86,23 @@ def area_scores(
     marked: NDArray[np.bool_],
     truth: NDArray[np.bool_],
     canvas: CanvasSettings,
+    smallest: float = 0.0,
 ) -> tuple[AreaScore, ...]:
-    """Count the pixels of a case in each area; none where no body stands out.
+    """Count pixels and lesions of a case in each area; none where no body stands out.
+
+    A lesion that the edge of an area cuts counts with what lies within, as in a cropped picture.
 
     Parameters
     ----------
     grey : (H, W) uint8
     marked, truth : (H, W) bool
     canvas : CanvasSettings
+    smallest : float
+        Pixels of the smallest mark.
     """
-    return tuple(
-        AreaScore(area.name, PixelCounts.of(marked[area.rows], truth[area.rows]))
-        for area in area_rows(grey, canvas)
-    )
+    found = []
+    for area in area_rows(grey, canvas):
+        own, there = marked[area.rows], truth[area.rows]
+        pixels, lesions = PixelCounts.of(own, there), match_halves(own, there, smallest)
+        found.append(AreaScore(area.name, pixels, lesions))
+    return tuple(found)

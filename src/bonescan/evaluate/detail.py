@@ -7,13 +7,15 @@ from pathlib import Path
 
 from bonescan.evaluate.error_figure import draw_errors
 from bonescan.evaluate.error_tables import false_mark_table, missed_table
+from bonescan.evaluate.finished import finished
 from bonescan.evaluate.folds import FoldScores
 from bonescan.evaluate.run_curves import (
-    box_table,
+    BOX_COLUMNS,
+    box_rows,
     draw_curves,
+    floor_curve,
     froc_table,
     lesion_curve,
-    run_tests,
 )
 from bonescan.evaluate.run_errors import Analysed
 from bonescan.evaluate.table import Cell, Table, write_table
@@ -25,20 +27,19 @@ from bonescan.train.folder import write_text
 def write_curves(
     experiment: Experiment, folds: Mapping[str, tuple[FoldScores, ...]], runs: Path, out: Path
 ) -> dict[str, Table]:
-    """Write FROC, ROC and the boxes of each run; return the FROC as a table, to be shown."""
+    """Write FROC, ROC and boxes of each run and the floor; return the FROC as a table."""
     curves = {}
-    boxes: tuple[tuple[Cell, ...], ...] = ()
-    columns: tuple[str, ...] = ()
-    for run in experiment.runs:
-        if folds.get(run):
-            tests = run_tests(experiment, runs, run)
-            own = box_table(experiment, run, tests)
-            columns, boxes = own.columns, (*boxes, *own.rows)
-            curves[run] = lesion_curve(
-                [test for _, test in tests], experiment.runs[run].canvas.reduce
-            )
+    boxes: list[tuple[Cell, ...]] = []
+    for run in (run for run, own in folds.items() if own):
+        tests = []
+        for done in finished(experiment, runs, run):
+            tests.append(done.predictions.of_part("test"))
+            reduce = done.canvas.reduce
+            boxes += box_rows(run, done.label, tests[-1], reduce)
+        curve_of = lesion_curve if run in experiment.runs else floor_curve
+        curves[run] = curve_of(tests, reduce)
     title = f"{experiment.title}: boxes"
-    write_text(out / f"{experiment.name}_boxes.csv", Table(title, columns, boxes).csv())
+    write_text(out / f"{experiment.name}_boxes.csv", Table(title, BOX_COLUMNS, tuple(boxes)).csv())
     picture = draw_curves(experiment, curves, folds)
     if picture is not None:
         write_whole(out / f"{experiment.name}_curves.png", picture)

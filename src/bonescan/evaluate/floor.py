@@ -15,52 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonescan.config import CanvasSettings
-from bonescan.evaluate.folds import FoldScores, score_cases
 from bonescan.evaluate.hotspot import HotSpotSettings, hot_spot_score
-from bonescan.experiment import Experiment
 from bonescan.measures.pixels import best_threshold
 from bonescan.scan import VIEW_NAMES, Crop, View
-from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import STEPS, Predictions
 
 #: Radii of the disc whose opening is taken off: wider than a vertebra, or none.
 TOP_HATS_MM = (None, 30.0)
-
-
-def floor_folds(experiment: Experiment, runs: Path) -> tuple[FoldScores, ...]:
-    """Score the detector on every fold that a run of the experiment has finished.
-
-    Returns
-    -------
-    tuple of FoldScores
-        ``training_patients`` are those of the run that the fold is taken from.
-    """
-    found = []
-    for fold in range(experiment.folds):
-        folders = {run: RunFolder.of(runs, experiment, run, fold) for run in experiment.runs}
-        run = next((run for run, folder in folders.items() if folder.is_done), None)
-        if run is not None:
-            summary = folders[run].read_summary()
-            trained = summary["train_positives"] + summary["train_negatives"]
-            predictions = Predictions.load(folders[run].predictions)
-            scores = _score(predictions, experiment.runs[run].canvas, fold, trained)
-            found.append(replace(scores, site=summary.get("site", "")))
-    return tuple(found)
-
-
-def _score(
-    predictions: Predictions, canvas: CanvasSettings, fold: int, training_patients: int
-) -> FoldScores:
-    detected = detect(predictions, canvas)
-    return FoldScores(
-        run="hot_spots",
-        fold=fold,
-        test=score_cases(detected.of_part("test"), canvas),
-        healthy=score_cases(detected.of_part("healthy"), canvas),
-        training_patients=training_patients,
-        chosen_epoch=0,
-        collapsed=not detected.of_part("validation").marked.any(),
-    )
 
 
 def detect(predictions: Predictions, canvas: CanvasSettings) -> Predictions:

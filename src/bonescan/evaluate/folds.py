@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bonescan.config import CanvasSettings, LesionRule
+from bonescan.config import CanvasSettings
 from bonescan.evaluate.areas import AreaScore, area_scores
-from bonescan.evaluate.matching import Matching, match_labels
+from bonescan.evaluate.finished import finished
+from bonescan.evaluate.halves import match_halves, smallest_mark
+from bonescan.evaluate.matching import Matching
 from bonescan.experiment import Experiment
 from bonescan.measures.pixels import PixelCounts, pooled
-from bonescan.quantify.lesions import label_components, threshold_components
-from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import STEPS, Predictions
 
 
@@ -24,7 +20,8 @@ from bonescan.train.predictions import STEPS, Predictions
 class CaseScore:
     """Pixels and lesions of one case, both views together.
 
-    ``areas`` are parts of the pixels; ``score`` is the highest probability anywhere, in [0, 1].
+    ``areas`` are the same for parts of the body; ``score`` is the highest probability anywhere, in
+    [0, 1].
     """
 
     study: str
@@ -38,6 +35,11 @@ class CaseScore:
     def pixels_in(self, area: str) -> PixelCounts:
         """Return the pixel counts within an area of the body, none where it was not found."""
         return pooled(score.pixels for score in self.areas if score.area == area)
+
+    def lesions_in(self, area: str) -> Matching:
+        """Return marks and lesions within an area of the body, none where it was not found."""
+        own = (score.lesions for score in self.areas if score.area == area)
+        return sum(own, Matching.none())
 
 
 @dataclass(frozen=True)
@@ -90,54 +92,42 @@ class LesionScore:
     marked: float | None
 
     @classmethod
-    def of(cls, cases: Iterable[CaseScore]) -> LesionScore:
-        """Add up the cases."""
+    def of(cls, cases: Iterable[CaseScore], area: str | None = None) -> LesionScore:
+        """Add up the cases, of the whole canvas or of an area of the body."""
         cases = tuple(cases)
+        found = [case.lesions if area is None else case.lesions_in(area) for case in cases]
+        marked = {case.patient for case, own in zip(cases, found, strict=True) if own.marks}
         patients = len({case.patient for case in cases})
-        lesions = sum(case.lesions.lesions for case in cases)
-        hits = sum(case.lesions.hits for case in cases)
-        false_marks = sum(case.lesions.false_marks for case in cases)
-        marked = len({case.patient for case in cases if case.lesions.marks})
+        total = sum(found, Matching.none())
         return cls(
             patients,
-            lesions,
-            hits / lesions if lesions else None,
-            false_marks / patients if patients else None,
-            marked / patients if patients else None,
+            total.lesions,
+            total.hits / total.lesions if total.lesions else None,
+            total.false_marks / patients if patients else None,
+            len(marked) / patients if patients else None,
         )
 
 
 def finished_folds(experiment: Experiment, runs: Path, run: str) -> tuple[FoldScores, ...]:
-    """Score the finished folds of a run; those that are not finished are left out.
+    """Score the finished folds of a run or of the floor; those not finished are left out.
 
     Raises
     ------
     BadInput
-        If a folder says that it is finished but is not whole, or was trained by a version whose
-        defaults are others.
+        As `bonescan.evaluate.finished.finished`.
     """
-    settings = experiment.runs[run]
-    found = []
-    for fold in range(settings.training.folds):
-        folder = RunFolder.of(runs, experiment, run, fold)
-        if folder.is_done:
-            folder.require_settings(settings)
-            found.append(_score(folder, run, fold, settings.canvas))
-    return tuple(found)
-
-
-def _score(folder: RunFolder, run: str, fold: int, canvas: CanvasSettings) -> FoldScores:
-    predictions = Predictions.load(folder.predictions)
-    summary = folder.read_summary()
-    return FoldScores(
-        run=run,
-        fold=fold,
-        test=score_cases(predictions.of_part("test"), canvas),
-        healthy=score_cases(predictions.of_part("healthy"), canvas),
-        training_patients=summary["train_positives"] + summary["train_negatives"],
-        chosen_epoch=summary["chosen_epoch"],
-        collapsed=summary["collapsed"],
-        site=summary.get("site", ""),
+    return tuple(
+        FoldScores(
+            run=run,
+            fold=done.fold,
+            test=score_cases(done.predictions.of_part("test"), done.canvas),
+            healthy=score_cases(done.predictions.of_part("healthy"), done.canvas),
+            training_patients=done.training_patients,
+            chosen_epoch=done.chosen_epoch,
+            collapsed=done.collapsed,
+            site=done.site,
+        )
+        for done in finished(experiment, runs, run)
     )
 
 
@@ -156,57 +146,18 @@ def score_cases(predictions: Predictions, canvas: CanvasSettings) -> tuple[CaseS
     Pixels are counted as marked. Lesions are 8-connected components in each half of the canvas;
     marks smaller than `LesionRule` allows are left out there.
     """
-    return tuple(
-        CaseScore(
-            study=predictions.studies[i],
-            patient=predictions.patients[i],
-            set=predictions.sets[i],
-            pixels=PixelCounts.of(predictions.marked[i], predictions.metastasis[i]),
-            lesions=match_halves(
-                predictions.marked[i],
-                predictions.metastasis[i],
-                smallest_mark(float(predictions.pixel_area_mm2[i]), canvas.reduce),
-            ),
-            areas=area_scores(
-                predictions.grey[i], predictions.marked[i], predictions.metastasis[i], canvas
-            ),
-            score=float(predictions.probability[i].max()) / STEPS,
-        )
-        for i in range(len(predictions.studies))
+    return tuple(_score_case(predictions, at, canvas) for at in range(len(predictions.studies)))
+
+
+def _score_case(predictions: Predictions, at: int, canvas: CanvasSettings) -> CaseScore:
+    marked, truth = predictions.marked[at], predictions.metastasis[at]
+    smallest = smallest_mark(float(predictions.pixel_area_mm2[at]), canvas.reduce)
+    return CaseScore(
+        study=predictions.studies[at],
+        patient=predictions.patients[at],
+        set=predictions.sets[at],
+        pixels=PixelCounts.of(marked, truth),
+        lesions=match_halves(marked, truth, smallest),
+        areas=area_scores(predictions.grey[at], marked, truth, canvas, smallest),
+        score=float(predictions.probability[at].max()) / STEPS,
     )
-
-
-def smallest_mark(pixel_area_mm2: float, reduce: int, rule: LesionRule | None = None) -> float:
-    """Return the smallest number of canvas pixels that counts as a mark."""
-    rule = rule or LesionRule()
-    if np.isnan(pixel_area_mm2):
-        return rule.min_area_pixels / reduce**2
-    return rule.min_area_mm2 / pixel_area_mm2
-
-
-def match_halves(marked: NDArray[np.bool_], truth: NDArray[np.bool_], smallest: float) -> Matching:
-    """Match marks and lesions of both views of a canvas (H, W), each view for itself."""
-    found = Matching(np.zeros(0, bool), np.zeros(0, bool))
-    for half in halves_of(marked, truth, smallest):
-        found += half.matching
-    return found
-
-
-class Half(NamedTuple):
-    """One view's columns of a canvas, with its numbered marks and lesions (H, W / 2) int32."""
-
-    columns: slice
-    marks: NDArray[np.int32]
-    lesions: NDArray[np.int32]
-    matching: Matching
-
-
-def halves_of(
-    marked: NDArray[np.bool_], truth: NDArray[np.bool_], smallest: float
-) -> Iterator[Half]:
-    """Yield the anterior and the posterior half of a canvas; smaller marks are left out."""
-    middle = marked.shape[1] // 2
-    for columns in (slice(0, middle), slice(middle, 2 * middle)):
-        marks = threshold_components(marked[:, columns].astype(np.float32), LesionRule(), smallest)
-        lesions, _ = label_components(truth[:, columns])
-        yield Half(columns, marks, lesions, match_labels(marks, lesions))

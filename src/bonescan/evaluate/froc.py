@@ -13,12 +13,12 @@ FALSE_MARKS = (0.125, 0.25, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class Curve:
-    """A FROC curve through every distinct score.
+    """A FROC curve through every distinct score, or through given thresholds.
 
     Attributes
     ----------
     thresholds : (T,) float64
-        Descending; candidates at or above it are marked. The first one is infinite.
+        Descending; what scores at or above it is marked. The first one is infinite.
     hits : (T,) int64
         Lesions hit.
     false_marks : (T,) int64
@@ -35,6 +35,14 @@ class Curve:
         """Return the highest sensitivity within a number of false marks a study; 0 at the least."""
         within = self.false_marks <= false_marks * self.studies
         return float(self.hits[within].max() / max(self.lesions, 1))
+
+    def envelope(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return false marks, ascending, and the most lesions hit within so many, each (T,).
+
+        Where marks grow together as the threshold falls, neither rises all the way.
+        """
+        order = np.lexsort((self.hits, self.false_marks))
+        return self.false_marks[order], np.maximum.accumulate(self.hits[order])
 
     @property
     def mean_sensitivity(self) -> float:

@@ -67,6 +67,11 @@ class Matching:
     hit: NDArray[np.bool_]
     right: NDArray[np.bool_]
 
+    @classmethod
+    def none(cls) -> Matching:
+        """Return the matching of nothing with nothing."""
+        return cls(np.zeros(0, bool), np.zeros(0, bool))
+
     @property
     def lesions(self) -> int:
         """Number of true lesions."""

@@ -8,68 +8,101 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy import ndimage
 
+from bonescan.config import LesionRule
 from bonescan.evaluate.averages import percent
 from bonescan.evaluate.fold_plot import as_png
-from bonescan.evaluate.folds import FoldScores, halves_of, smallest_mark
+from bonescan.evaluate.folds import FoldScores
 from bonescan.evaluate.froc import FALSE_MARKS, Curve, froc
-from bonescan.evaluate.matching import match_pairs
+from bonescan.evaluate.halves import halves_of, smallest_mark
+from bonescan.evaluate.hotspot import HotSpotSettings
+from bonescan.evaluate.matching import match_labels, match_pairs
 from bonescan.evaluate.patients import roc_auc, roc_curve
 from bonescan.evaluate.table import Cell, Table
 from bonescan.experiment import Experiment
 from bonescan.quantify.candidates import candidate_labels
-from bonescan.quantify.lesions import label_components, lesion_probability
+from bonescan.quantify.lesions import (
+    label_components,
+    lesion_probability,
+    threshold_components,
+)
 from bonescan.quantify.scoring import candidate_rule
 from bonescan.scan import VIEW_NAMES
-from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import STEPS, Predictions
 
 #: Probability from which pixels make candidates.
 LOW = 0.1
 #: The FROC curve is drawn up to so many false marks a study.
 MOST_FALSE = 8.0
+#: Columns of the table of boxes, in the order of `box_rows`; edges in canvas pixels.
+BOX_COLUMNS = (
+    *("run", "fold", "study", "view", "what", "number"),
+    *("top", "left", "bottom", "right", "matched"),
+)
 
 
-def run_tests(experiment: Experiment, runs: Path, run: str) -> list[tuple[str, Predictions]]:
-    """Return each finished fold of a run by its label, with what it says of its test patients."""
-    found = []
-    for fold in range(experiment.runs[run].training.folds):
-        folder = RunFolder.of(runs, experiment, run, fold)
-        if folder.is_done:
-            label = folder.read_summary().get("site") or str(fold)
-            found.append((label, Predictions.load(folder.predictions).of_part("test")))
-    return found
+class _Test(NamedTuple):
+    """One view of a test case: score (H, W) in [0, 1], its true lesions, numbered."""
+
+    score: NDArray[np.float32]
+    lesions: NDArray[np.int32]
+    smallest: float
 
 
 def lesion_curve(tests: Sequence[Predictions], reduce: int) -> Curve:
-    """Return the FROC curve of the test patients of several folds together."""
+    """Return the FROC curve of a network's candidates, of the test patients of several folds."""
     scores: list[float] = []
     hits: list[frozenset[tuple[int, int]]] = []
-    lesions = studies = 0
+    lesions = 0
+    for place, view in enumerate(_views(tests, reduce)):
+        labels = candidate_labels(view.score, candidate_rule(LOW), view.smallest)
+        for number, row in enumerate(match_pairs(labels, view.lesions), start=1):
+            scores.append(lesion_probability(view.score[labels == number]))
+            hits.append(frozenset((place, int(j)) for j in np.flatnonzero(row)))
+        lesions += int(view.lesions.max(initial=0))
+    return froc(np.array(scores), hits, lesions, _studies(tests))
+
+
+def floor_curve(tests: Sequence[Predictions], reduce: int) -> Curve:
+    """Return the FROC curve of the floor: all that is as hot as each multiple of the body's median.
+
+    Its score is no probability: a patch above a low one is a whole body.
+    """
+    thresholds = HotSpotSettings().thresholds[::-1]
+    hits, false_marks = np.zeros((2, len(thresholds) + 1), np.int64)
+    lesions = 0
+    for view in _views(tests, reduce):
+        for at, level in enumerate(thresholds, start=1):
+            rule = LesionRule(threshold=level)
+            marks = threshold_components(view.score, rule, view.smallest)
+            found = match_labels(marks, view.lesions)
+            hits[at] += found.hits
+            false_marks[at] += found.false_marks
+        lesions += int(view.lesions.max(initial=0))
+    return Curve(np.array([np.inf, *thresholds]), hits, false_marks, lesions, _studies(tests))
+
+
+def _studies(tests: Sequence[Predictions]) -> int:
+    return sum(len(test.studies) for test in tests)
+
+
+def _views(tests: Sequence[Predictions], reduce: int) -> Iterator[_Test]:
     for test in tests:
         for at in range(len(test.studies)):
             smallest = smallest_mark(float(test.pixel_area_mm2[at]), reduce)
-            probability = test.probability[at].astype(np.float32) / STEPS
-            halves = np.split(probability, 2, axis=1), np.split(test.metastasis[at], 2, axis=1)
-            for view, (own, truth) in enumerate(zip(*halves, strict=True)):
-                labels = candidate_labels(own, candidate_rule(LOW), smallest)
-                there, count = label_components(truth)
-                for number, row in enumerate(match_pairs(labels, there), start=1):
-                    scores.append(lesion_probability(own[labels == number]))
-                    hits.append(
-                        frozenset((2 * studies + view, int(j)) for j in np.flatnonzero(row))
-                    )
-                lesions += count
-            studies += 1
-    return froc(np.array(scores), hits, lesions, studies)
+            scores = np.split(test.probability[at].astype(np.float32) / STEPS, 2, axis=1)
+            truths = np.split(test.metastasis[at], 2, axis=1)
+            for score, truth in zip(scores, truths, strict=True):
+                yield _Test(score, label_components(truth)[0], smallest)
 
 
 def froc_table(experiment: Experiment, curves: Mapping[str, Curve]) -> Table:
@@ -92,35 +125,23 @@ def froc_table(experiment: Experiment, curves: Mapping[str, Curve]) -> Table:
     )
 
 
-def box_table(experiment: Experiment, run: str, tests: Sequence[tuple[str, Predictions]]) -> Table:
-    """Return the box of every lesion and every mark of the test patients, in canvas pixels."""
-    reduce = experiment.runs[run].canvas.reduce
+def box_rows(run: str, label: str, test: Predictions, reduce: int) -> list[tuple[Cell, ...]]:
+    """Return the box of every lesion and mark of a fold's test patients, in canvas pixels."""
     rows: list[tuple[Cell, ...]] = []
-    for label, test in tests:
-        for at, study in enumerate(test.studies):
-            smallest = smallest_mark(float(test.pixel_area_mm2[at]), reduce)
-            halves = halves_of(test.marked[at], test.metastasis[at], smallest)
-            for view, half in zip(VIEW_NAMES, halves, strict=True):
-                for what, labels, good in (
-                    ("lesion", half.lesions, half.matching.hit),
-                    ("mark", half.marks, half.matching.right),
-                ):
-                    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-                        left = half.columns.start
-                        edges = (
-                            box[0].start,
-                            left + box[1].start,
-                            box[0].stop,
-                            left + box[1].stop,
-                        )
-                        matched = "yes" if good[number - 1] else "no"
-                        rows.append((run, label, study, view, what, number, *edges, matched))
-    names = ("top", "left", "bottom", "right")
-    return Table(
-        f"{experiment.title}: boxes",
-        ("run", "fold", "study", "view", "what", "number", *names, "matched"),
-        tuple(rows),
-    )
+    for at, study in enumerate(test.studies):
+        smallest = smallest_mark(float(test.pixel_area_mm2[at]), reduce)
+        halves = halves_of(test.marked[at], test.metastasis[at], smallest)
+        for view, half in zip(VIEW_NAMES, halves, strict=True):
+            for what, labels, good in (
+                ("lesion", half.lesions, half.matching.hit),
+                ("mark", half.marks, half.matching.right),
+            ):
+                for number, box in enumerate(ndimage.find_objects(labels), start=1):
+                    left = half.columns.start
+                    edges = (box[0].start, left + box[1].start, box[0].stop, left + box[1].stop)
+                    matched = "yes" if good[number - 1] else "no"
+                    rows.append((run, label, study, view, what, number, *edges, matched))
+    return rows
 
 
 def draw_curves(
@@ -171,8 +192,8 @@ def draw_curves(
 
 
 def _draw_froc(axes: Axes, run: str, curve: Curve, colour: object) -> None:
-    x = curve.false_marks / max(curve.studies, 1)
-    y = 100 * curve.hits / curve.lesions
+    false_marks, hits = curve.envelope()
+    x, y = false_marks / max(curve.studies, 1), 100 * hits / curve.lesions
     label = f"{run}, mean {100 * curve.mean_sensitivity:.1f}"
     axes.step(x, y, where="post", color=colour, label=label)
 

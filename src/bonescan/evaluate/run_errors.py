@@ -12,7 +12,8 @@ from bonescan.config import CanvasSettings
 from bonescan.errors import BadInput
 from bonescan.evaluate.beneath import Known
 from bonescan.evaluate.errors import CaseErrors, view_errors
-from bonescan.evaluate.folds import halves_of, smallest_mark
+from bonescan.evaluate.finished import finished
+from bonescan.evaluate.halves import halves_of, smallest_mark
 from bonescan.evaluate.known import known_halves
 from bonescan.experiment import Experiment
 from bonescan.prepare import PreparedData
@@ -75,24 +76,19 @@ class KnownData:
 
 
 def run_errors(experiment: Experiment, runs: Path, run: str, data: KnownData) -> list[Analysed]:
-    """Return every reading of a test or healthy case by a finished fold of a run.
+    """Return every reading of a test or healthy case by a finished fold of a run, or of the floor.
 
     Raises
     ------
     BadInput
         If a fold was trained on other data.
     """
-    settings = experiment.runs[run]
-    known = data.on(settings.canvas)
     found: list[Analysed] = []
-    for fold in range(settings.training.folds):
-        folder = RunFolder.of(runs, experiment, run, fold)
-        if folder.is_done:
-            known.check(folder)
-            predictions = Predictions.load(folder.predictions)
-            for part in ("test", "healthy"):
-                own = predictions.of_part(part)
-                found += analyse(own, settings.canvas.reduce, known)
+    for done in finished(experiment, runs, run):
+        known = data.on(done.canvas)
+        known.check(done.folder)
+        for part in ("test", "healthy"):
+            found += analyse(done.predictions.of_part(part), done.canvas.reduce, known)
     return found
 
 

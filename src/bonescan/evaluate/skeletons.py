@@ -10,11 +10,11 @@ import numpy as np
 
 from bonescan.config import BONES
 from bonescan.evaluate.averages import percent
+from bonescan.evaluate.finished import finished
 from bonescan.evaluate.table import Cell, Table
 from bonescan.experiment import Experiment
 from bonescan.measures.pixels import PixelCounts, mean_of, pooled
 from bonescan.scan import REGIONS
-from bonescan.train.folder import RunFolder
 from bonescan.train.predictions import Predictions
 
 
@@ -30,12 +30,11 @@ class RegionScore:
 
 def region_scores(experiment: Experiment, runs: Path, run: str) -> tuple[RegionScore, ...]:
     """Score every region in the test cases of a run's finished folds; none without regions."""
-    found: list[RegionScore] = []
-    for fold in range(experiment.runs[run].training.folds):
-        folder = RunFolder.of(runs, experiment, run, fold)
-        if folder.is_done:
-            found += score_regions(Predictions.load(folder.predictions).of_part("test"), fold)
-    return tuple(found)
+    return tuple(
+        score
+        for done in finished(experiment, runs, run)
+        for score in score_regions(done.predictions.of_part("test"), done.fold)
+    )
 
 
 def score_regions(test: Predictions, fold: int) -> list[RegionScore]:

@@ -130,7 +130,7 @@ def sweep_study(
     truths = [label_components(item.truth)[0] for item in views]
     hits, marks, false_marks, pixels = [], [], [], []
     for level in levels:
-        found = Matching(np.zeros(0, bool), np.zeros(0, bool))
+        found = Matching.none()
         counts = PixelCounts()
         for item, truth in zip(views, truths, strict=True):
             labels = threshold_components(

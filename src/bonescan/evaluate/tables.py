@@ -12,9 +12,9 @@ from bonescan.evaluate.areas import AREAS, WHOLE
 from bonescan.evaluate.averages import averages, percent, ratios, rounded
 from bonescan.evaluate.comparisons import arm_table, arms_of, difference_table
 from bonescan.evaluate.detail import write_curves, write_errors
-from bonescan.evaluate.floor import floor_folds
 from bonescan.evaluate.fold_plot import draw_folds
-from bonescan.evaluate.folds import CaseScore, FoldScores, LesionScore, finished_folds
+from bonescan.evaluate.folds import CaseScore, FoldScores, finished_folds
+from bonescan.evaluate.lesion_table import lesion_table
 from bonescan.evaluate.overlays import write_sheet
 from bonescan.evaluate.patient_differences import patient_difference_table
 from bonescan.evaluate.patient_table import patient_table
@@ -70,7 +70,7 @@ def evaluate_experiments(
     for experiment in experiments:
         folds = {name: finished_folds(experiment, runs, name) for name in experiment.runs}
         if experiment.floor is not None:
-            folds[experiment.floor] = floor_folds(experiment, runs)
+            folds[experiment.floor] = finished_folds(experiment, runs, experiment.floor)
         if not any(folds.values()):
             raise BadInput(
                 f"{runs / experiment.name}: holds no finished fold; train {experiment.source} "
@@ -86,8 +86,9 @@ def evaluate_experiments(
             write_text(out / f"{experiment.name}_cases.csv", cases.csv())
             _write_sheets(experiment, marking, runs, out)
             _write_figures(experiment, marking, runs, out)
-            own = [run for run in experiment.runs if marking.get(run)]
-            errors = {run: run_errors(experiment, runs, run, known) for run in own}
+            errors = {
+                run: run_errors(experiment, runs, run, known) for run, own in marking.items() if own
+            }
             tables |= write_errors(experiment, errors, out)
             tables |= write_curves(experiment, marking, runs, out)
         by_region = any(own.region is not None for own in experiment.printed.values())
@@ -179,40 +180,6 @@ def area_table(experiment: Experiment, folds: Folds) -> Table:
     return Table(
         f"{experiment.title}: areas of the body, pixels of metastasis, percent",
         ("run", "area", "average", "folds", "precision", "sensitivity", "F1", "IoU"),
-        tuple(rows),
-    )
-
-
-def lesion_table(experiment: Experiment, folds: Folds) -> Table:
-    """Lesions of the test patients, and marks on patients without metastasis."""
-    rows: list[tuple[Cell, ...]] = []
-    for run, scores in folds.items():
-        if not scores:
-            continue
-        test = LesionScore.of(case for fold in scores for case in fold.test)
-        rows.append(
-            (
-                run,
-                "test",
-                test.patients,
-                test.lesions,
-                *percent(test.sensitivity),
-                rounded(test.false_marks),
-                *percent(test.marked),
-            )
-        )
-        rows += [(run, *row) for row in _healthy_rows(scores)]
-    return Table(
-        f"{experiment.title}: lesions in each view",
-        (
-            "run",
-            "patients",
-            "number",
-            "lesions",
-            "lesion sensitivity %",
-            "false marks a patient",
-            "patients with a mark %",
-        ),
         tuple(rows),
     )
 
@@ -321,26 +288,6 @@ def _case_row(case: CaseScore) -> tuple[Cell, ...]:
         lesions.marks,
         lesions.false_marks,
     )
-
-
-def _healthy_rows(scores: Sequence[FoldScores]) -> list[tuple[Cell, ...]]:
-    """Mean over folds, because each fold's network reads the same healthy patients."""
-    rows: list[tuple[Cell, ...]] = []
-    for name in sorted({case.set for fold in scores for case in fold.healthy}):
-        found = [
-            LesionScore.of(case for case in fold.healthy if case.set == name) for fold in scores
-        ]
-        rows.append(
-            (
-                f"{name}, not trained on",
-                max(score.patients for score in found),
-                0,
-                None,
-                rounded(mean_of(score.false_marks for score in found)),
-                *percent(mean_of(score.marked for score in found)),
-            )
-        )
-    return rows
 
 
 def _compare(first: Sequence[FoldScores], second: Sequence[FoldScores]) -> tuple[Cell, ...] | None:
