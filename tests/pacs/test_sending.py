@@ -14,12 +14,11 @@ from typing import Any
 
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     RLELossless,
-    generate_uid,
 )
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find
@@ -30,6 +29,12 @@ from bonescan.pacs import Archive, find_results, parse_archive, send_result
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless)
 ALL = ["seg.dcm", "sr.dcm", "capture.dcm", "report.dcm"]
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
+CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    SR,
+    "1.2.840.10008.5.1.4.1.1.7",
+    "1.2.840.10008.5.1.4.1.1.104.1",
+)
 
 
 @dataclass
@@ -70,39 +75,6 @@ class Keeper:
             yield Archive("KEEPER", "127.0.0.1", server.socket.getsockname()[1], timeout_s=20)
         finally:
             server.shutdown()
-
-
-MODALITIES = {
-    "1.2.840.10008.5.1.4.1.1.66.4": "SEG",
-    SR: "SR",
-    "1.2.840.10008.5.1.4.1.1.7": "OT",
-    "1.2.840.10008.5.1.4.1.1.104.1": "DOC",
-}
-CLASSES = tuple(MODALITIES)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A result folder with objects of the classes that are written, small ones."""
-    found = tmp_path / "readings" / "Mueller"
-    found.mkdir(parents=True)
-    (found / "result.json").write_text("{}")
-    for name, sop_class in zip(ALL, CLASSES, strict=True):
-        dataset = Dataset()
-        dataset.file_meta = FileMetaDataset()
-        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        dataset.SOPClassUID, dataset.Modality = sop_class, MODALITIES[sop_class]
-        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3.1", f"1.2.3.1.{len(name)}"
-        dataset.SOPInstanceUID = generate_uid(entropy_srcs=[name])
-        dataset.SpecificCharacterSet, dataset.PatientName = "ISO_IR 192", "Müller^Jörg"
-        if name == "capture.dcm":
-            dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 8, 16, 1
-            dataset.PhotometricInterpretation, dataset.PixelRepresentation = "MONOCHROME2", 0
-            dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
-            dataset.PixelData = bytes(range(128))
-            dataset.compress(RLELossless, generate_instance_uid=False)
-        dataset.save_as(found / name, enforce_file_format=True)
-    return found
 
 
 def test_all_go_once(folder: Path) -> None:

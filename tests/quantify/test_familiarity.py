@@ -101,7 +101,7 @@ def soft_tissue(counts: Counts) -> NDArray[np.int64]:
 
 FAR: dict[str, tuple[Callable[[Counts], NDArray[np.generic]], str]] = {
     "pelvis alone": (rows(0.38, 0.55), "height"),
-    "head alone": (rows(0.0, 0.2), "skull"),
+    "head alone": (rows(0.0, 0.2), "height"),
     "infant": (infant, "height"),
     "saturated": (lambda c: np.minimum(c, np.quantile(c[c > 0], 0.85)), "highest count"),
     "tomogram": (computed_tomogram, "hottest"),

@@ -222,12 +222,35 @@ def send(
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds that the archive gets for each answer.")
     ] = 30,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Encrypt; each --tls-... option does so, too.")
+    ] = False,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Authority to trust; those of the system without it."),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Our certificate, where it asks for one.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Its private key, where it is a file of its own."),
+    ] = None,
+    tls_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name in the archive's certificate, if not its HOST."),
+    ] = None,
 ) -> None:
     """Send DICOM objects of results to an archive by C-STORE, each once."""
     from bonescan import pacs
     from bonescan.errors import BonescanError
 
-    archive = pacs.parse_archive(to, own_title=own_title, timeout_s=timeout)
+    secured = None
+    if tls or tls_ca or tls_certificate or tls_key or tls_name:
+        secured = pacs.open_tls(
+            authority=tls_ca, certificate=tls_certificate, key=tls_key, name=tls_name
+        )
+    archive = pacs.parse_archive(to, own_title=own_title, timeout_s=timeout, tls=secured)
     failures: list[str] = []
     for folder in pacs.find_results(paths):
         try:

@@ -2,5 +2,14 @@
 
 from bonescan.pacs.archive import Archive, parse_archive
 from bonescan.pacs.sending import Delivery, find_results, send_result
+from bonescan.pacs.tls import Tls, open_tls
 
-__all__ = ["Archive", "Delivery", "find_results", "parse_archive", "send_result"]
+__all__ = [
+    "Archive",
+    "Delivery",
+    "Tls",
+    "find_results",
+    "open_tls",
+    "parse_archive",
+    "send_result",
+]

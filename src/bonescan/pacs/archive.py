@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from bonescan.errors import BadSettings
+from bonescan.pacs.tls import Tls
 
 #: TITLE@HOST:PORT; a title has up to 16 characters without a backslash (PS3.5, 6.2), and here no @.
 _ADDRESS = re.compile(
@@ -28,6 +29,8 @@ class Archive:
         The title that we call from; many archives take objects from titles that they know alone.
     timeout_s : float
         Seconds that it gets for the connection, and for each answer.
+    tls : Tls or None
+        None where it is talked to in the clear.
     """
 
     title: str
@@ -35,13 +38,16 @@ class Archive:
     port: int
     own_title: str = "BONESCAN"
     timeout_s: float = 30.0
+    tls: Tls | None = None
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.title}@{host}:{self.port}"
 
 
-def parse_archive(text: str, *, own_title: str = "BONESCAN", timeout_s: float = 30.0) -> Archive:
+def parse_archive(
+    text: str, *, own_title: str = "BONESCAN", timeout_s: float = 30.0, tls: Tls | None = None
+) -> Archive:
     """Read an archive's address.
 
     Parameters
@@ -50,6 +56,7 @@ def parse_archive(text: str, *, own_title: str = "BONESCAN", timeout_s: float = 
         ``TITLE@HOST:PORT``, for instance ``ARCHIVE@pacs.example.org:104``.
     own_title : str
     timeout_s : float
+    tls : Tls, optional
 
     Raises
     ------
@@ -70,7 +77,9 @@ def parse_archive(text: str, *, own_title: str = "BONESCAN", timeout_s: float = 
             f"--from {own_title}: is no application entity title; give 1 to 16 ASCII characters"
         )
     host = found["host"].strip("[]")
-    return Archive(found["title"].strip(), host, int(found["port"]), own_title.strip(), timeout_s)
+    return Archive(
+        found["title"].strip(), host, int(found["port"]), own_title.strip(), timeout_s, tls
+    )
 
 
 def _is_title(text: str) -> bool:

@@ -1,4 +1,7 @@
-"""An association with an archive: store an object, ask for one."""
+(
+    """An association with an archive: store an object, ask for one."""
+    """An association with an archive: store an object, ask for one."""
+)
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from bonescan.ingest import headers
+from bonescan.pacs import tls
 from bonescan.pacs.archive import Archive
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
+    from pynetdicom.events import Event
 
 #: What a rejected association's reason means for the user (PS3.8, table 9-21), by source and code.
 _REJECTED = {
@@ -94,11 +99,14 @@ class Link:
         for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
             setattr(wanted, keyword, dataset[keyword].value)
         found = False
-        for answer, item in self._association.send_c_find(wanted, Find):
-            if "Status" not in answer:
-                raise NoAnswer(self._silence())
-            uid = "" if item is None else headers.uid(item, "SOPInstanceUID")
-            found = found or uid == dataset.SOPInstanceUID
+        try:
+            for answer, item in self._association.send_c_find(wanted, Find):
+                if "Status" not in answer:
+                    raise NoAnswer(self._silence())
+                uid = "" if item is None else headers.uid(item, "SOPInstanceUID")
+                found = found or uid == dataset.SOPInstanceUID
+        except RuntimeError as error:  # the association is gone
+            raise NoAnswer(self._silence()) from error
         return found
 
     def _encoded(self, dataset: Dataset) -> Dataset | None:
@@ -159,7 +167,7 @@ def connect(archive: Archive, objects: Iterable[Dataset]) -> Iterator[Link]:
     NotReached
         If the archive is down, too slow, or does not let us in.
     """
-    from pynetdicom import AE
+    from pynetdicom import AE, evt
     from pynetdicom.sop_class import (  # type: ignore[attr-defined]
         StudyRootQueryRetrieveInformationModelFind as Find,
     )
@@ -181,33 +189,69 @@ def connect(archive: Archive, objects: Iterable[Dataset]) -> Iterator[Link]:
             entity.add_requested_context(sop_class, syntax)
     if not classes:
         entity.add_requested_context(Find)
-    association = entity.associate(archive.host, archive.port, ae_title=archive.title)
-    if not association.is_established:
-        raise NotReached(_why_not(association))
+    secured = archive.tls
+    opened: list[socket.socket] = []
+    association = entity.associate(
+        archive.host,
+        archive.port,
+        ae_title=archive.title,
+        tls_args=None if secured is None else (secured.context, secured.name or archive.host),
+        evt_handlers=[(evt.EVT_CONN_OPEN, _take_over, [archive.timeout_s, opened])],
+    )
     try:
+        if not association.is_established:
+            raise NotReached(_why_not(association, archive))
         yield Link(association, archive)
     finally:
         if association.is_established:
             association.release()
         else:
             association.abort()
+        for connection in opened:
+            connection.close()
+
+
+def _take_over(event: Event, timeout_s: float, opened: list[socket.socket]) -> None:
+    """Do for a connection what pynetdicom does not: end a wait for bytes, and close it in the end.
+
+    What TLS sends of its own makes pynetdicom wait for bytes of the archive's, without end; what
+    the archive has closed it leaves open.
+    """
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.settimeout(timeout_s)
+        opened.append(connection.socket)
 
 
 def _knock(archive: Archive) -> None:
-    """Raise where nobody listens, with the system's own reason, which pynetdicom only logs."""
+    """Raise where nobody listens, or not in TLS, with the reason, which pynetdicom only logs."""
+    link = _open(archive)
+    if archive.tls is None:
+        link.close()
+    elif objection := tls.shake_hands(link, archive.tls, archive.host):
+        raise NotReached(objection)
+
+
+def _open(archive: Archive) -> socket.socket:
     try:
-        socket.create_connection((archive.host, archive.port), archive.timeout_s).close()
+        return socket.create_connection((archive.host, archive.port), archive.timeout_s)
     except (OSError, UnicodeError) as error:  # a host name that is none breaks its encoding
         reason = getattr(error, "strerror", None) or str(error) or "no connection"
         raise NotReached(f"cannot be reached ({reason})") from error
 
 
-def _why_not(association: Association) -> str:
-    if not association.is_rejected:
-        return "does not answer as an archive does"
-    answer = association.acceptor.primitive
-    source = int(getattr(answer, "result_source", 0) or 0)
-    code = int(getattr(answer, "diagnostic", 0) or 0)
-    return _REJECTED.get(
-        (source, code), f"rejects the association (source {source}, reason {code})"
-    )
+def _why_not(association: Association, archive: Archive) -> str:
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        source = int(getattr(answer, "result_source", 0) or 0)
+        code = int(getattr(answer, "diagnostic", 0) or 0)
+        return _REJECTED.get(
+            (source, code), f"rejects the association (source {source}, reason {code})"
+        )
+    if archive.tls is not None and (
+        objection := tls.afterthought(_open(archive), archive.tls, archive.host)
+    ):
+        return objection
+    if archive.tls is None and tls.wants_tls(_open(archive)):
+        return "wants TLS; give --tls, and its authority with --tls-ca"
+    return "does not answer as an archive does"
