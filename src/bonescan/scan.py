@@ -497,3 +497,10 @@ class Reading:
     provenance: Provenance
     regions: tuple[RegionMeasure, ...] = ()
     index: BoneScanIndex | None = None
+
+    @property
+    def patient_lesions(self) -> int:
+        """Number of lesions of the patient: marks of the two views that match are one lesion."""
+        behind = {one.number for one in self.lesions if one.view == "posterior"}
+        both = sum(one.view == "anterior" and one.match in behind for one in self.lesions)
+        return len(self.lesions) - both

@@ -24,7 +24,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find
 
 from bonescan.errors import BadInput, BadSettings
-from bonescan.pacs import Archive, find_results, parse_archive, send_result
+from bonescan.pacs import Archive, Delivery, find_results, parse_archive, send_result
 
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless)
 ALL = ["seg.dcm", "sr.dcm", "capture.dcm", "report.dcm"]
@@ -203,6 +203,29 @@ def test_a_slow_archive_is_asked_before_anything_is_sent_again(folder: Path, fin
     else:  # it cannot tell, and gets the object under the same UID
         assert list(again.sent) == ALL
         assert (len(taken), len(set(taken))) == (5, 4)
+
+
+def test_two_calls_at_once_send_once(folder: Path) -> None:
+    """As where a timer starts a call while the last one waits for a slow archive."""
+    begun, ready = threading.Event(), threading.Event()
+
+    def slowly(_: Dataset) -> int:
+        begun.set()
+        return 0 if ready.wait(30) else 0xA700
+
+    keeper = Keeper(slowly)
+    done: list[Delivery] = []
+    with keeper.open() as archive:
+        first = threading.Thread(target=lambda: done.append(send_result(folder, archive)))
+        first.start()
+        assert begun.wait(30)
+        with pytest.raises(BadInput, match="another call is sending it; wait until it has ended"):
+            send_result(folder, archive)
+        ready.set()
+        first.join(30)
+        assert list(done[0].sent) == ALL
+        assert list(send_result(folder, archive).known) == ALL
+    assert len(keeper.taken) == 4
 
 
 def test_an_archive_that_goes_away_midway(folder: Path) -> None:

@@ -79,6 +79,15 @@ def test_a_cover_takes_whole_names_in_any_case() -> None:
     assert not cover.hides("bones")
 
 
+def test_a_name_in_a_script_without_spaces_is_covered_however_short() -> None:
+    cover = Cover({"山田": "X", "李": "Y", "やまだ": "Z", "Tom": "V", "이순신": "W"})
+    assert (
+        cover.hide("患者山田太郎様、李, やまださん Tom様 Tommy 이순신씨")
+        == "患者X太郎様、Y, Zさん V様 Tommy W씨"
+    )
+    assert cover.hides("MDP 患者山田様")
+
+
 def test_inputs_are_called_by_their_place(tmp_path: Path) -> None:
     for name in ("b/Miller.dcm", "a.dcm"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)

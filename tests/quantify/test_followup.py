@@ -247,6 +247,21 @@ def test_an_unnamed_patient_is_a_doubt() -> None:
     assert [flag.code for flag in found.flags] == ["patient-unknown"]
 
 
+def test_dates_that_are_there_are_in_order_though_one_is_missing() -> None:
+    visits = [visit("20200601", [A]), visit("", [A]), visit("20200101", [A])]
+    with pytest.raises(BadInput, match="is before 2020-06-01 of study20200601"):
+        compare_visits(visits)
+
+
+def test_columns_that_were_not_read_show_nothing() -> None:
+    """A lesion is not gone where the later scan was not looked at."""
+    later = visit("20200401", [A])
+    views = tuple(replace(view, read_columns=(0, 140)) for view in later.reading.views)
+    cut = replace(later, reading=replace(later.reading, views=views))
+    found = compare_visits([visit("20200101", [A, B]), cut])
+    assert statuses(found) == [("baseline", "unchanged"), ("baseline", "not seen")]
+
+
 def test_the_order_is_that_of_the_dates() -> None:
     with pytest.raises(BadInput, match="2020-01-01 is before 2020-04-01"):
         compare_visits([visit("20200401", [A]), visit("20200101", [A])])

@@ -128,6 +128,51 @@ def test_the_line_of_a_planar_roi_is_the_mark_without_its_holes(any_study) -> No
         assert not (mask & ~drawn).any()
 
 
+@pytest.mark.parametrize(
+    ("offset", "date", "time"),
+    [("+0900", "20260106", "170000"), ("-1030", "20260105", "213000")],
+)
+def test_times_are_in_the_zone_that_the_objects_state(
+    nm_study, offset: str, date: str, time: str
+) -> None:
+    """The reading is of 8 o'clock UTC; the machine's own zone does not matter."""
+    source = pydicom.dcmread(nm_study.files[0])
+    source.TimezoneOffsetFromUTC = offset
+    source.save_as(nm_study.files[0])
+    for name, dataset in written(nm_study.scan, nm_study.reading).items():
+        assert dataset.TimezoneOffsetFromUTC == offset, name
+        assert (dataset.ContentDate, dataset.ContentTime) == (date, time), name
+
+
+def test_a_lesion_that_both_views_show_is_counted_once(nm_study) -> None:
+    pairs = {"anterior": 3, "posterior": 2}
+    lesions = tuple(
+        replace(lesion, match=pairs["posterior" if lesion.view == "anterior" else "anterior"])
+        if lesion.number == pairs[lesion.view]
+        else lesion
+        for lesion in nm_study.reading.lesions
+    )
+    reading = replace(nm_study.reading, lesions=lesions)
+    report = hd.sr.ComprehensiveSR.from_dataset(written(nm_study.scan, reading)["sr.dcm"])
+    measured = report.content.get_image_measurement_groups()[0].get_measurements()
+    assert next(item.value for item in measured if item.name == codes.LESION_COUNT) == 7
+    assert len(report.content.get_planar_roi_measurement_groups()) == 8
+
+
+JAPANESE = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+
+
+def test_a_japanese_name_comes_through(nm_study) -> None:
+    source = pydicom.dcmread(nm_study.files[0])
+    source.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
+    source.PatientName = JAPANESE
+    source.save_as(nm_study.files[0])
+    assert b"\x1b$B;3ED" in nm_study.files[0].read_bytes()  # PS3.5, H.3.1, example 1
+    for name, dataset in written(nm_study.scan, nm_study.reading).items():
+        assert dataset.PatientName == JAPANESE, name
+        assert dataset.SpecificCharacterSet == "ISO_IR 192", name
+
+
 def test_measurements(nm_study) -> None:
     scan, reading = nm_study.scan, nm_study.reading
     report = hd.sr.ComprehensiveSR.from_dataset(written(scan, reading)["sr.dcm"])

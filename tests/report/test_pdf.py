@@ -176,7 +176,7 @@ def test_one_page_says_it_all(case: Case, tmp_path: Path, paper: Paper) -> None:
     for said in ("SIMULATED Patient", "1951-02-03", "2024-06-11", "Bone scan index", "made-up"):
         assert said in page
     assert all(texts.region_name(region) in page for region in REGIONS)
-    assert page.index("[low-counts]") < page.index("marks of suspected metastasis")
+    assert page.index("[low-counts]") < page.index("suspected metasta")
     assert page.count(texts.RESEARCH_USE) == 2
     assert "abab" in page
     assert "Tests only." in page
@@ -197,7 +197,7 @@ def test_many_marks_go_on_over_clean_pages(
     assert all(page.count(texts.RESEARCH_USE) == 2 for page in found)
     assert all(f"page {index} of {pages}" in page for index, page in enumerate(found, 1))
     text = " ".join(found)
-    assert f"{number} marks of suspected metastasis" in text
+    assert f"in {number} marks" in text
     assert f"POST {number // 2} thoracic spine" in text
 
 
@@ -232,6 +232,7 @@ def test_one_view_without_spacing_and_without_bones(case: Case, tmp_path: Path) 
         "<b>Bold</b> & <script>x</script>",
         "Παπαδόπουλος Иванов",
         "王小明 金正 さくら",
+        "Yamada^Tarou=山田^太郎=やまだ^たろう",
         "a\x00\x1b\ud800b",
     ],
 )
@@ -239,7 +240,7 @@ def test_names_of_all_kinds(case: Case, tmp_path: Path, name: str) -> None:
     scan, reading = case
     named = replace(scan, identity=replace(scan.identity, patient_name=name))
     (page,) = words((named, reading), tmp_path)
-    for word in name.split():
+    for word in texts.person_name(name).split():
         assert re.sub(r"[\x00-\x1f\ud800]", "?", word) in page
     assert "<script" not in render_report(compose(named, reading), named, reading)
 

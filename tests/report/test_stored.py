@@ -53,6 +53,15 @@ def test_written_then_read_is_the_same(folder: Path, plain_scan: Scan, reading: 
     assert again.provenance == reading.provenance
 
 
+def test_what_was_read_of_a_view_comes_back(
+    tmp_path: Path, plain_scan: Scan, reading: Reading
+) -> None:
+    views = tuple(replace(v, read_rows=(5, 900), read_columns=(0, 200)) for v in reading.views)
+    write_outputs(plain_scan, replace(reading, views=views), tmp_path / "part")
+    found = load_results(tmp_path / "part")[1].views
+    assert {(v.read_rows, v.read_columns) for v in found} == {((5, 900), (0, 200))}
+
+
 def test_counts_beyond_16_bits_keep_their_proportions(
     tmp_path: Path, plain_scan: Scan, reading: Reading
 ) -> None:

@@ -10,7 +10,7 @@ from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.quantify import read_scan
 from bonescan.report import texts
-from bonescan.scan import Flag, Reading, Scan
+from bonescan.scan import Flag, Lesion, Reading, Scan
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,46 @@ def reading(bright_package: Package, plain_scan: Scan) -> Reading:
 
 def test_summary_counts_marks_by_view(reading: Reading) -> None:
     said = texts.summary(reading)
-    assert said.startswith("2 marks of suspected metastasis (1 anterior, 1 posterior).")
-    assert "2.8 cm², chest level, left" in said
+    assert said.startswith(
+        "1 suspected metastasis in 2 marks (1 anterior, 1 posterior): chest level (left)."
+    )
+    assert "Largest: ANT 1, 2.8 cm²." in said
 
 
 def test_summary_of_one_mark_in_one_view(reading: Reading) -> None:
     alone = replace(reading, views=reading.views[:1], lesions=reading.lesions[:1])
-    assert texts.summary(alone).startswith("1 mark of suspected metastasis (1 anterior).")
+    assert texts.summary(alone).startswith("1 suspected metastasis in 1 mark (1 anterior): chest")
+
+
+def test_places_stand_by_their_area_with_their_sides(reading: Reading) -> None:
+    def mark(region: str, side: str, pixels: int) -> Lesion:
+        return replace(reading.lesions[0], region=region, side=side, area_pixels=pixels)
+
+    lesions = [mark("ribs", "R", 5), mark("pelvis", "L", 30), mark("lumbar_spine", "R", 9)]
+    lesions += [mark("ribs", "L", 5), mark("lumbar_spine", "midline", 9)]
+    assert texts.places(lesions) == "pelvis (left), lumbar spine, ribs (both sides)"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Doe^Jane", "Doe Jane"),
+        ("Adams^John Robert Quincy^^Rev.^B.A. M.Div.", "Adams John Robert Quincy Rev. B.A. M.Div."),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada Tarou (山田 太郎, やまだ たろう)"),
+        ("=山田^太郎", "山田 太郎"),
+        ("^^^^", ""),
+        ("", ""),
+    ],
+)
+def test_a_person_s_name_is_written_as_one_writes_it(value: str, shown: str) -> None:
+    assert texts.person_name(value) == shown
+
+
+def test_numbers_are_told_no_finer_than_they_are_known() -> None:
+    assert [texts.probability(value) for value in (0.9996, 0.95, 0.004)] == [
+        "> 0.99", "0.95", "< 0.01",
+    ]  # fmt: skip
+    assert [texts.times(value) for value in (None, 1.25, 361.6)] == ["–", "1.2", "> 10"]
 
 
 def test_a_summary_without_marks_names_what_was_read(reading: Reading) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -68,3 +72,31 @@ class Receipt:
             own[uid] = state
         record = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "archives": self.states}
         write_whole(self.path, (json.dumps(record, indent=1) + "\n").encode())
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other calls from sending the same folder at the same time.
+
+    The system ends the lock with the process, however that ends. Windows locks no folder: there
+    nothing is kept from anyone.
+
+    Raises
+    ------
+    BadInput
+        If another call is at it.
+    """
+    if os.name == "nt":
+        yield
+        return
+    fcntl = importlib.import_module("fcntl")
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise BadInput(f"{folder}: another call is sending it; wait until it has ended") from error
+    try:
+        yield
+    finally:
+        os.close(handle)

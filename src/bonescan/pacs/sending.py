@@ -17,7 +17,7 @@ from bonescan.errors import BadInput
 from bonescan.ingest import headers
 from bonescan.pacs.archive import Archive
 from bonescan.pacs.link import NoAnswer, NotReached, ask, connect
-from bonescan.pacs.receipt import Receipt
+from bonescan.pacs.receipt import Receipt, alone
 from bonescan.report.objects import OBJECTS
 from bonescan.report.outputs import RESULT
 
@@ -78,8 +78,14 @@ def send_result(folder: Path, archive: Archive) -> Delivery:
     Raises
     ------
     BadInput
-        If the folder holds no DICOM object, or one or the receipt is damaged; nothing is sent then.
+        If the folder holds no DICOM object, one or the receipt is damaged, or another call is
+        sending it; nothing is sent then.
     """
+    with alone(folder):
+        return _send(folder, archive)
+
+
+def _send(folder: Path, archive: Archive) -> Delivery:
     objects = _objects(folder)
     receipt = Receipt.load(folder)
     uids = {name: str(found.SOPInstanceUID) for name, found in objects.items()}

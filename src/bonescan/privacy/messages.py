@@ -18,8 +18,11 @@ from bonescan.ingest.naming import stem_of
 from bonescan.ingest.views import without_view
 from bonescan.scan import Scan
 
-#: Shorter text is no name that could be told from the figures of a sentence.
+#: Shorter text is no name that could be told from the figures of a sentence; one in Chinese,
+#: Japanese or Korean script is, and no space tells where it ends.
 LEAST_LETTERS = 3
+_ASIAN = "\u1100-\u11ff\u2e80-\u9fff\ua960-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
+_ASIAN_LETTER = re.compile(f"[{_ASIAN}]")
 #: Stands for what has no name of its own.
 REMOVED = "[removed]"
 #: Text quoted from a header: a description may hold anything.
@@ -57,7 +60,7 @@ class Cover:
         return {
             name: cover
             for name, cover in self.names.items()
-            if len(name) >= LEAST_LETTERS and without_view(name)
+            if (len(name) >= LEAST_LETTERS or _ASIAN_LETTER.search(name)) and without_view(name)
         }
 
     def __or__(self, other: Cover) -> Cover:
@@ -66,8 +69,10 @@ class Cover:
 
 
 def _whole(name: str) -> re.Pattern[str]:
-    """Match a name that is no part of a longer word or number."""
-    return re.compile(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", re.IGNORECASE)
+    """Match a name that is no part of a longer word or number, where its script parts words."""
+    before = "" if _ASIAN_LETTER.match(name[0]) else rf"(?<![^\W_{_ASIAN}])"
+    after = "" if _ASIAN_LETTER.match(name[-1]) else rf"(?![^\W_{_ASIAN}])"
+    return re.compile(f"{before}{re.escape(name)}{after}", re.IGNORECASE)
 
 
 def cover_scan(scan: Scan, patient: str, study: str) -> Cover:

@@ -201,12 +201,12 @@ def _told(visits: Sequence[Visit], attribute: str) -> dict[str, str]:
 
 
 def _date_flags(visits: Sequence[Visit]) -> list[Flag]:
+    flags = []
     undated = [visit.scan.study for visit in visits if visit.day is None]
     if undated:
         message = f"No study date in {', '.join(undated)}; the scans are taken in the order given."
-        return [Flag("date-missing", message)]
-    flags = []
-    for earlier, later in pairwise(visits):
+        flags.append(Flag("date-missing", message))
+    for earlier, later in pairwise([visit for visit in visits if visit.day is not None]):
         one, two = earlier.day, later.day
         assert one is not None
         assert two is not None

@@ -277,5 +277,6 @@ def _covers(look: Look, place: tuple[float, float] | None) -> bool:
     if place is None:
         return False
     height, width = look.view.counts.shape
-    first, end = look.reading.read_rows or (0, height)
-    return first <= place[0] < end and 0 <= place[1] < width
+    top, bottom = look.reading.read_rows or (0, height)
+    left, right = look.reading.read_columns or (0, width)
+    return top <= place[0] < bottom and left <= place[1] < right

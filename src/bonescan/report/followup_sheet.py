@@ -132,7 +132,7 @@ def compose_followup(followup: FollowUp) -> FollowUpSheet:
 def _facts(followup: FollowUp) -> tuple[tuple[str, str], ...]:
     who = followup.visits[0].scan.identity
     found = [
-        ("Patient", who.patient_name.replace("^", " ").strip()),
+        ("Patient", texts.person_name(who.patient_name)),
         ("Patient ID", who.patient_id),
         ("Born", texts.iso_date(who.birth_date)),
         ("Sex", who.sex),

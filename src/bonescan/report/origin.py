@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from io import BytesIO
 
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -66,7 +66,7 @@ _PATTERN = {
     "PatientSize": r"\d+(\.\d+)?",
     "PatientWeight": r"\d+(\.\d+)?",
     "PatientIdentityRemoved": r"YES|NO",
-    "TimezoneOffsetFromUTC": r"[+-]\d{4}",
+    "TimezoneOffsetFromUTC": r"[+-](0\d|1[0-4])[0-5]\d",
 }
 
 
@@ -82,7 +82,8 @@ class Origin:
     digest : str
         Of the sources, the model and what was found: equal readings have equal digests.
     made_at : datetime
-        Local time at which the reading was made.
+        When the reading was made, in the time zone that the objects state: the source's, or the
+        machine's where the source states none.
     """
 
     headers: Mapping[ViewName, Dataset]
@@ -150,7 +151,9 @@ def trace_origin(scan: Scan, reading: Reading) -> Origin | None:
         view.name: clean_header(headers.read_dataset(view.source, pixels=False))
         for view in scan.views
     }
-    return Origin(found, _digest(scan, reading), _local_time(reading.provenance.made_at))
+    header = next(iter(found.values()))
+    made_at = _local_time(reading.provenance.made_at, headers.text(header, "TimezoneOffsetFromUTC"))
+    return Origin(found, _digest(scan, reading), made_at)
 
 
 def clean_header(source: Dataset) -> Dataset:
@@ -253,5 +256,10 @@ def _digest(scan: Scan, reading: Reading) -> str:
     return content.hexdigest()
 
 
-def _local_time(made_at: str) -> datetime:
-    return datetime.fromisoformat(made_at).astimezone() if made_at else datetime.now().astimezone()
+def _local_time(made_at: str, offset: str) -> datetime:
+    """Return a time in the zone of an offset such as ``+0900``; empty for the machine's own."""
+    made = datetime.fromisoformat(made_at) if made_at else datetime.now()
+    if not offset:
+        return made.astimezone()
+    away = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+    return made.astimezone(timezone(-away if offset.startswith("-") else away))

@@ -14,7 +14,7 @@ from bonescan.scan import LEFT_EDGE_SIDE, BoneScanIndex, Lesion, Reading, Scan, 
 
 SCHEMA = "bonescan-result"
 #: Raised in its first part when a reader of the old form would go wrong.
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 #: Highest value of a 16-bit picture.
 MOST_STORED = 65535
 
@@ -53,6 +53,7 @@ def result_record(
         },
         "lesions": [_lesion(lesion) for lesion in reading.lesions],
         "lesion_count": len(reading.lesions),
+        "patient_lesions": reading.patient_lesions,
         "regions": [_rounded(asdict(measure)) for measure in reading.regions],
         "index": None if reading.index is None else _index(reading.index),
         "patient_score": round(reading.patient_score, 6),

@@ -126,7 +126,7 @@ def _lesions(scan: Scan, reading: Reading) -> Table:
         ]
     columns += [
         (texts.COLUMN_MIRROR, lambda lesion: texts.times(lesion.mirror_ratio), True),
-        (texts.COLUMN_PROBABILITY, lambda lesion: f"{lesion.probability:.2f}", True),
+        (texts.COLUMN_PROBABILITY, lambda lesion: texts.probability(lesion.probability), True),
         (texts.COLUMN_MATCH, texts.match_name, False),
     ]
     return Table(

@@ -32,7 +32,7 @@ from pydicom.sr.codedict import codes as known
 
 from bonescan.ingest import headers
 from bonescan.report import codes, texts
-from bonescan.report.origin import MANUFACTURER, MODEL_NAME, Origin, sign, to_bytes
+from bonescan.report.origin import MANUFACTURER, MODEL_NAME, Origin, carry_identity, sign, to_bytes
 from bonescan.scan import BoneScanIndex, Lesion, Provenance, Reading, Scan, View
 
 SERIES_NUMBER = 9502
@@ -83,6 +83,7 @@ def write_sr(scan: Scan, reading: Reading, origin: Origin) -> bytes:
         )
     report.SeriesDescription = "bonescan measurements (research use only)"
     report.CodingSchemeIdentificationSequence = Items([codes.scheme_item()])
+    carry_identity(report, origin)
     sign(report, origin)
     return to_bytes(report)
 
@@ -114,7 +115,7 @@ def _study_group(
     scan: Scan, reading: Reading, origin: Origin
 ) -> MeasurementsAndQualitativeEvaluations:
     measured = [
-        Measurement(codes.LESION_COUNT, len(reading.lesions), codes.NO_UNIT),
+        Measurement(codes.LESION_COUNT, reading.patient_lesions, codes.NO_UNIT),
         Measurement(codes.PATIENT_SCORE, _number(reading.patient_score), codes.NO_UNIT),
     ]
     if reading.index is not None:

@@ -150,15 +150,19 @@ def _view_reading(
     own = {lesion.number: lesion.probability for lesion in lesions if lesion.view == view.name}
     if set(np.unique(mask).tolist()) - {0} != set(own):
         raise BadInput(f"{path}: its numbers are not those of {RESULT}; read the scan again")
-    first, end = record["read_rows"]
-    whole = (first, end) == (0, crop.height)
     return ViewReading(
         view.name,
         _probability(folder / probability_name(view.name), mask, own),
         mask.astype(np.uint8),
-        None if whole else (first, end),
+        _part(record["read_rows"], crop.height),
+        read_columns=_part(record.get("read_columns"), crop.width),
         marked_by="reader" if record.get("marked_by") == "reader" else "model",
     )
+
+
+def _part(ends: list[int] | None, length: int) -> tuple[int, int] | None:
+    """Return the rows or columns [first, end) that were read; None where all of them were."""
+    return None if ends is None or ends == [0, length] else (ends[0], ends[1])
 
 
 def _probability(

@@ -5,6 +5,9 @@ Flags are not here: their sentences come from the stage that raises them.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from bonescan import RESEARCH_USE as RESEARCH_USE
 from bonescan.scan import (
     REGIONS,
@@ -49,6 +52,7 @@ SCORE_NOTE = "Highest mean probability of any 3 x 3 pixels in either view; no ca
 VIEW_LABEL: dict[ViewName, str] = {"anterior": "ANT", "posterior": "POST"}
 SEVERITY_LABEL = {"error": "Error", "warning": "Warning", "info": "Note"}
 SIDE_LABEL = {"R": "right", "L": "left"}
+BOTH_SIDES = "both sides"
 REGION_LABEL = {name: name.replace("_", " ") for name in REGIONS}
 
 FLAGS = "Flags"
@@ -61,7 +65,10 @@ COLUMN_REGION_RATIO, COLUMN_MIRROR, COLUMN_BODY_RATIO = "× region", "× mirror"
 COLUMN_PROBABILITY = "Probability"
 INDEX_COLUMNS = ("Region", "Weight %", "ANT", "POST", "Index %")
 WHOLE_SKELETON, VISIBLE_SKELETON = "Whole skeleton", "Visible skeleton"
+LESIONS, VISIBLE_INDEX = "Suspected lesions", "Index of the visible skeleton"
 NONE = "–"
+#: Ratios and probabilities beyond these are not told more finely.
+MOST_TIMES, LEAST_PROBABILITY = 10.0, 0.01
 NOT_GIVEN = "not given"
 
 
@@ -78,14 +85,14 @@ def summary(reading: Reading) -> str:
         f"{sum(lesion.view == view.view for lesion in lesions)} {view.view}"
         for view in reading.views
     )
+    number = reading.patient_lesions
+    found = "1 suspected metastasis" if number == 1 else f"{number} suspected metastases"
     marks = "1 mark" if len(lesions) == 1 else f"{len(lesions)} marks"
+    said = f"{found} in {marks} ({counts}): {places(lesions)}. {_largest(lesions)}"
     if corrected:
-        return f"{marks} of suspected metastasis ({counts}), {_who(reading)}. {_largest(lesions)}"
+        return f"{said} The marks are {_who(reading)}."
     sure = max(lesions, key=lambda lesion: lesion.probability)
-    return (
-        f"{marks} of suspected metastasis ({counts}). {_largest(lesions)} "
-        f"The most probable is {mark_name(sure)}, probability {sure.probability:.2f}."
-    )
+    return f"{said} Most probable: {mark_name(sure)}, {probability(sure.probability)}."
 
 
 def _who(reading: Reading) -> str:
@@ -94,9 +101,27 @@ def _who(reading: Reading) -> str:
     return f"a reader's, but for the {by_model[0]} view's" if by_model else "a reader's"
 
 
-def _largest(lesions: tuple[Lesion, ...]) -> str:
+def places(lesions: Sequence[Lesion]) -> str:
+    """Return where lesions lie, the place with the largest area first: ``ribs (right), sacrum``."""
+    areas: Counter[str] = Counter()
+    sides: dict[str, set[str]] = {}
+    for lesion in lesions:
+        areas[lesion.region] += lesion.area_pixels
+        sides.setdefault(lesion.region, set()).add(lesion.side)
+    return ", ".join(f"{region_name(name)}{_sides(sides[name])}" for name, _ in areas.most_common())
+
+
+def _sides(sides: set[str]) -> str:
+    """Tell the sides of a place; nothing where it lies on the midline, too."""
+    if sides == set(SIDE_LABEL):
+        return f" ({BOTH_SIDES})"
+    side = next(iter(sides)) if len(sides) == 1 else ""
+    return f" ({SIDE_LABEL[side]})" if side in SIDE_LABEL else ""
+
+
+def _largest(lesions: Sequence[Lesion]) -> str:
     largest = max(lesions, key=lambda lesion: lesion.area_mm2 or lesion.area_pixels)
-    return f"The largest is {mark_name(largest)}, {area(largest)}, {place(largest)}."
+    return f"Largest: {mark_name(largest)}, {area(largest)}."
 
 
 def mark_name(lesion: Lesion) -> str:
@@ -135,8 +160,8 @@ def match_name(lesion: Lesion) -> str:
 
 def tooltip(lesion: Lesion) -> str:
     """Describe a mark in a line, where the pointer rests on it."""
-    probability = f"probability {lesion.probability:.2f}"
-    return f"{mark_name(lesion)}: {place(lesion)}, {area(lesion)}, {probability}"
+    sure = f"probability {probability(lesion.probability)}"
+    return f"{mark_name(lesion)}: {place(lesion)}, {area(lesion)}, {sure}"
 
 
 def percent(share: float | None) -> str:
@@ -147,8 +172,17 @@ def percent(share: float | None) -> str:
 
 
 def times(ratio: float | None) -> str:
-    """Return a ratio with one decimal."""
-    return NONE if ratio is None else f"{ratio:.1f}"
+    """Return a ratio with one decimal; from ten on the few counts below it tell no more."""
+    if ratio is None:
+        return NONE
+    return f"{ratio:.1f}" if ratio < MOST_TIMES else f"> {MOST_TIMES:g}"
+
+
+def probability(value: float) -> str:
+    """Return a probability with two decimals, which is never one and never none."""
+    if value > 1 - LEAST_PROBABILITY:
+        return f"> {1 - LEAST_PROBABILITY:g}"
+    return f"{value:.2f}" if value >= LEAST_PROBABILITY else f"< {LEAST_PROBABILITY:g}"
 
 
 def index_value(value: float | None) -> str:
@@ -170,7 +204,7 @@ def facts(scan: Scan) -> tuple[tuple[str, str], ...]:
     """Return what is known of patient, study and acquisition, as (name, value)."""
     who, how = scan.identity, scan.acquisition
     found = (
-        ("Patient", who.patient_name.replace("^", " ").strip()),
+        ("Patient", person_name(who.patient_name)),
         ("Patient ID", who.patient_id),
         ("Born", iso_date(who.birth_date)),
         ("Sex", who.sex),
@@ -185,6 +219,17 @@ def facts(scan: Scan) -> tuple[tuple[str, str], ...]:
         ("Counts", _counts(scan)),
     )
     return tuple((name, value) for name, value in found if value)
+
+
+def person_name(value: str) -> str:
+    """Return a DICOM person name as one writes it (PS3.5, 6.2.1).
+
+    >>> person_name("Yamada^Tarou=山田^太郎")
+    'Yamada Tarou (山田 太郎)'
+    """
+    groups = [" ".join(group.replace("^", " ").split()) for group in value.split("=")]
+    first, *others = [group for group in groups if group] or [""]
+    return f"{first} ({', '.join(others)})" if others else first
 
 
 def _counts(scan: Scan) -> str:
@@ -208,15 +253,15 @@ def figures(reading: Reading) -> tuple[tuple[str, str], ...]:
         f"{sum(lesion.view == view.view for lesion in reading.lesions)} {VIEW_LABEL[view.view]}"
         for view in reading.views
     )
-    found = [(MARKS, f"{len(reading.lesions)} ({by_view})")]
+    found = [(LESIONS, str(reading.patient_lesions)), (MARKS, by_view)]
     index = reading.index
     if index is None or index.whole is None:
         found.append((INDEX, NOT_GIVEN))
     else:
         found.append((INDEX, f"{index.whole:.2f} ± {index.band:.2f} %"))
     if index is not None and index.visible is not None:
-        found.append((VISIBLE_SKELETON, f"{index.visible:.2f} %"))
-    found.append(("Patient score", f"{reading.patient_score:.3f}"))
+        found.append((VISIBLE_INDEX, f"{index.visible:.2f} %"))
+    found.append(("Patient score", probability(reading.patient_score)))
     return tuple(found)
 
 
@@ -227,7 +272,8 @@ def index_note(reading: Reading) -> str:
         return "No bone scan index is given: the model names no bones."
     if index.refused:
         reasons = " ".join(sentence(reason) for reason in index.refused)
-        return f"No bone scan index is given. {reasons}"
+        what = "" if index.visible is None else " of the whole skeleton"
+        return f"No bone scan index{what} is given. {reasons}"
     return (
         f"Share of the skeleton's mass that marks involve. Views fused by {index.fusion}; weights "
         f"{index.weights}. ANT, POST: involved share of a region. Repeat scans of one patient "
@@ -260,7 +306,7 @@ def _region_area(measure: RegionMeasure) -> str:
 def score(reading: Reading) -> str:
     """Say the patient's score and what it is."""
     note = str(reading.provenance.settings.get("patient_score", SCORE_NOTE))
-    said = f"Patient score {reading.patient_score:.3f}: {note[:1].lower()}{note[1:]}"
+    said = f"Patient score {probability(reading.patient_score)}: {note[:1].lower()}{note[1:]}"
     return f"{said} {SCORE_OF_MODEL}" if reading.provenance.marks else said
 
 
