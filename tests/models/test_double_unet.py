@@ -170,5 +170,13 @@ def test_vgg19_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"holds 1 features\.N\.weight"):
         initialise(DoubleUNet(classes=3, width=0.125), Vgg19Init(path=tmp_path / "other.pth"))
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(BadInput, match=r"text\.pth: cannot be read"):
+    with pytest.raises(BadInput, match=r"text\.pth: cannot be read.*; name a file of torchvision"):
         initialise(DoubleUNet(classes=3, width=0.125), Vgg19Init(path=tmp_path / "text.pth"))
+    torch.save(torch.zeros(2), tmp_path / "tensor.pth")
+    with pytest.raises(BadInput, match=r"tensor\.pth: holds no named weights"):
+        initialise(DoubleUNet(classes=3, width=0.125), Vgg19Init(path=tmp_path / "tensor.pth"))
+    weights = vgg19_file(tmp_path / "vgg19.pth", 0.125)
+    del weights["features.5.bias"]
+    torch.save(weights, tmp_path / "vgg19.pth")
+    with pytest.raises(BadInput, match=r"features\.5\.bias is missing"):
+        initialise(DoubleUNet(classes=3, width=0.125), init)

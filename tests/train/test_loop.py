@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
 from bonescan.config import NoMask, Settings
 from bonescan.errors import BadInput, BadSettings, BonescanError
@@ -182,6 +183,23 @@ def test_kill_9_at_any_moment_changes_nothing(
     assert start(tiny_data.folder, path, cut.path).wait(timeout=300) == 0
     assert cut.metrics.read_bytes() == whole.metrics.read_bytes()
     assert not list(cut.path.glob("*.part"))
+
+
+def test_the_scale_of_half_precision_is_kept(settings_of: SettingsOf, tmp_path: Path) -> None:
+    def learner() -> tuple[loop.Learner, torch.amp.GradScaler]:
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+        half = MixedPrecision("16-mixed", "cpu", scaler)
+        return loop.Learner(settings_of(), Fabric(accelerator="cpu", plugins=half)), scaler
+
+    one, scaler = learner()
+    batch = Batch(torch.rand(2, 1, 16, 16), torch.randint(0, 3, (2, 16, 16)))
+    for number in range(3):
+        one.step(batch, settings_of(), number)
+    assert scaler.state_dict() == {**scaler.state_dict(), "scale": 16.0, "_growth_tracker": 1}
+    one.save(tmp_path / "last.pt", Progress(steps=3))
+    two, again = learner()
+    assert two.resume(tmp_path / "last.pt").steps == 3
+    assert again.state_dict() == scaler.state_dict()
 
 
 def test_metrics_ahead_of_the_checkpoint_are_cut_back(

@@ -203,7 +203,9 @@ def test_an_unfinished_folder_that_lost_a_file_says_which(
         train(experiment.runs["dice"], tiny_data, tmp_path / "run")
 
 
-def test_a_folder_begun_with_other_data_or_settings_is_refused(
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_folder_made_with_other_data_or_settings_is_refused(
+    finished: bool,
     experiment: Experiment,
     tiny_data: PreparedData,
     data_of: Callable[..., PreparedData],
@@ -211,7 +213,8 @@ def test_a_folder_begun_with_other_data_or_settings_is_refused(
     tmp_path: Path,
 ) -> None:
     folder = train(experiment.runs["dice"], tiny_data, tmp_path / "run")
-    folder.done.unlink()
+    if not finished:
+        folder.done.unlink()
     other = data_of(tmp_path / "other", {"D1": 7, "D2": 2, "D4": 1}, seed=1)
     with pytest.raises(BadInput, match="begun with other settings, other data"):
         train(experiment.runs["dice"], other, tmp_path / "run")

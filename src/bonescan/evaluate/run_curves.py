@@ -161,7 +161,7 @@ def draw_curves(
     lesions = {run: curve for run, curve in curves.items() if curve.lesions}
     if not both and not lesions:
         return None
-    figure = Figure(figsize=(11.0, 5.2), dpi=150, layout="constrained")
+    figure = Figure(figsize=(11.0, 6.0), dpi=150, layout="constrained")
     left, right = figure.subplots(1, 2)
     colours = mpl.colormaps["tab10" if len(curves) <= 10 else "tab20"]
     for index, run in enumerate(curves):
@@ -185,8 +185,14 @@ def draw_curves(
     right.set(title="Patients (ROC)", aspect="equal")
     for axes in (left, right):
         axes.grid(alpha=0.3)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="lower right", frameon=False, fontsize=8)
+        if axes.get_legend_handles_labels()[0]:  # below, where no curve is
+            axes.legend(
+                loc="upper center",
+                bbox_to_anchor=(0.5, -0.13),
+                ncols=3,
+                frameon=False,
+                fontsize=7,
+            )
     figure.suptitle(experiment.title, fontsize=10, wrap=True)
     return as_png(figure)
 

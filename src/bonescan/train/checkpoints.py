@@ -35,20 +35,22 @@ def save_atomically(content: Mapping[str, Any], path: Path) -> None:
         ) from error
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU.
+def load_checkpoint(
+    path: Path, remedy: str = "delete its folder and train again"
+) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; ``remedy`` is what to do where it cannot be read.
 
     Raises
     ------
     BadInput
-        If it cannot be read.
+        If it cannot be read or holds no dict.
     """
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, UnpicklingError, ValueError) as error:
-        raise BadInput(
-            f"{path}: cannot be read as a checkpoint; delete its folder and train again"
-        ) from error
+        raise BadInput(f"{path}: cannot be read as a checkpoint; {remedy}") from error
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: holds no named weights; {remedy}")
     return content
 
 

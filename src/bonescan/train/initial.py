@@ -80,7 +80,12 @@ def load_vgg19_weights(network: DoubleUNet, path: Path) -> None:
             "give torchvision-style VGG19 weights without batch norm"
         )
     for number, convolution in zip(numbers, convolutions, strict=True):
-        weight = weights[f"features.{number}.weight"]
+        weight, bias = (weights.get(f"features.{number}.{part}") for part in ("weight", "bias"))
+        if weight is None or bias is None:
+            raise BadInput(
+                f"{path}: features.{number}.bias is missing; give torchvision-style VGG19 weights "
+                "with their biases"
+            )
         if weight.shape != convolution.weight.shape:
             raise BadInput(
                 f"{path}: features.{number}.weight has shape {tuple(weight.shape)}, needed is "
@@ -88,13 +93,13 @@ def load_vgg19_weights(network: DoubleUNet, path: Path) -> None:
             )
         with torch.no_grad():
             convolution.weight.copy_(weight)
-            if convolution.bias is not None:
-                convolution.bias.copy_(weights[f"features.{number}.bias"])
+            assert convolution.bias is not None
+            convolution.bias.copy_(bias)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
-        return load_checkpoint(path)
+        return load_checkpoint(path, "name a file of torchvision-style VGG19 weights")
     try:
         weights: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:

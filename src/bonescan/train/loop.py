@@ -112,6 +112,7 @@ class Learner:
                 "network": self.network.state_dict(),
                 "average": None if self.average is None else self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
+                "precision": self.fabric.strategy.precision.state_dict(),
                 "random": random_states(),
                 "progress": json.dumps(vars(progress)),
             },
@@ -132,6 +133,7 @@ class Learner:
             if self.average is not None:
                 self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
+            self.fabric.strategy.precision.load_state_dict(state.get("precision", {}))
             set_random_states(state["random"])
             return Progress(**json.loads(state["progress"]))
         except (KeyError, TypeError, RuntimeError, ValueError) as error:

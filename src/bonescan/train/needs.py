@@ -65,6 +65,8 @@ def check_unseen(folder: RunFolder, learned: frozenset[str], held_out: Iterable[
 
 def fingerprints(needs: Mapping[Role, RunFolder]) -> dict[str, str]:
     """Return a digest of how each needed run was trained, to notice one that was trained anew."""
+    for folder in needs.values():
+        folder.require_done()
     return {
         role: hashlib.sha256(folder.metrics.read_bytes()).hexdigest()
         for role, folder in sorted(needs.items())

@@ -80,11 +80,12 @@ def train_fold(
     check_canvas(settings, data)
     watcher = watcher or Silent()
     with locked(folder.path):
-        if folder.is_done:
-            watcher.say(f"{folder.path}: done already")
-            return
         folds = folds_of(settings, data)
         sources = dict(needs or {})
+        if folder.is_done:
+            _check_same(folder, settings, folds, data, fingerprints(sources))
+            watcher.say(f"{folder.path}: done already")
+            return
         parts = held_out_parts(
             part_cases(data.cases, folds[fold], settings.data), sources, data, folds[fold]
         )
@@ -213,25 +214,36 @@ def _open_folder(
     """Write what is done and where, or check that the folder was made for the same."""
     starts: list[dict[str, Any]] = []
     if folder.check_resumable():
+        _check_same(folder, settings, folds, data, needed)
         starts = folder.read_starts()
-        same = (
-            folder.read_settings() == settings
-            and read_folds(folder.folds) == folds
-            and starts[-1]["data"] == data.digest
-            and starts[-1].get("needs", {}) == needed
-        )
-        if not same:
-            raise BadInput(
-                f"{folder.path}: was begun with other settings, other data or another "
-                "needed run; "
-                "delete it or train into another runs folder"
-            )
     else:
         write_text(folder.settings, settings.model_dump_json(indent=1) + "\n")
         write_text(folder.folds, folds_to_json(folds))
     made_from = {"data": data.digest, "needs": needed, "description": _describe(data.cases)}
     starts.append({**environment(fabric), **made_from})
     write_text(folder.environment, json.dumps(starts, indent=1) + "\n")
+
+
+def _check_same(
+    folder: RunFolder,
+    settings: Settings,
+    folds: tuple[Fold, ...],
+    data: PreparedData,
+    needed: Mapping[str, str],
+) -> None:
+    """Refuse a folder that was made from something else, be it finished or not."""
+    last = folder.read_starts()[-1]
+    same = (
+        folder.read_settings() == settings
+        and read_folds(folder.folds) == folds
+        and last["data"] == data.digest
+        and last.get("needs", {}) == needed
+    )
+    if not same:
+        raise BadInput(
+            f"{folder.path}: was begun with other settings, other data or another needed run; "
+            "delete it or train into another runs folder"
+        )
 
 
 def environment(fabric: Fabric) -> dict[str, Any]:
