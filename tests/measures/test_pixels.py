@@ -58,6 +58,7 @@ def test_f1_of_the_means_is_what_the_paper_prints() -> None:
     assert f1_of(69.96, 63.55) == pytest.approx(66.60, abs=0.005)
     assert f1_of(0.0, 0.0) == 0.0
     assert f1_of(None, 0.5) is None
+    assert f1_of(None, 0.0) == 0.0
 
 
 @given(

@@ -152,7 +152,8 @@ def summary_table(experiment: Experiment, folds: Folds) -> Table:
 
     ``F1 of the means`` is what the paper prints as its mean: the F1 of the mean precision and the
     mean sensitivity over folds. ``mean over folds`` averages each fold's own scores, ``pooled over
-    patients`` adds up all pixels, ``mean over patients`` averages each patient's own scores.
+    patients`` adds up all pixels, ``mean over patients`` averages each patient's own scores. A fold
+    or a patient where nothing is marked has no precision and is left out of the mean of precisions.
     """
     rows: list[tuple[Cell, ...]] = []
     for run, scores in folds.items():

@@ -70,11 +70,15 @@ def mean_of(values: Iterable[float | None]) -> float | None:
 
 
 def f1_of(precision: float | None, sensitivity: float | None) -> float | None:
-    """Harmonic mean of a precision and a sensitivity; 0 where both are 0, None without one."""
+    """Harmonic mean of a precision and a sensitivity; None without one.
+
+    A sensitivity of 0 makes it 0, also where nothing is marked and there is no precision.
+    """
+    if sensitivity == 0:
+        return 0.0
     if precision is None or sensitivity is None:
         return None
-    total = precision + sensitivity
-    return 2 * precision * sensitivity / total if total else 0.0
+    return 2 * precision * sensitivity / (precision + sensitivity)
 
 
 def best_threshold(probability: NDArray[Any], truth: NDArray[np.bool_]) -> tuple[int, PixelCounts]:
