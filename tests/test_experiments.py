@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from bonescan.errors import BadSettings
 from bonescan.experiment import Printed, load_experiment
+from bonescan.measures.pixels import f1_of
 from bonescan.models import BUILDERS
 from bonescan.train.work import in_order, work_of
 
 FOLDER = Path(__file__).resolve().parents[1] / "experiments"
+TRANSCRIPT = FOLDER.parents[1] / "shared" / "paper" / "printed.csv"
 PAPER = ["table2", "table3", "table4", "table5", "table6", "table7", "controls"]
 LOADED = {name: load_experiment(FOLDER / f"{name}.toml") for name in (*PAPER, "pretraining")}
 PRINTED = [
@@ -39,6 +42,28 @@ def test_printed_means_are_those_of_the_printed_folds(printed: Printed) -> None:
     of_means = 2 * means[0] * means[1] / (means[0] + means[1])
     assert printed.f1 == pytest.approx(of_means, abs=0.02)
     assert 0.5 < printed.f1 - means[2] < 2
+
+
+@pytest.mark.skipif(not TRANSCRIPT.exists(), reason="no ../shared/paper beside the repository")
+def test_printed_figures_are_those_of_the_transcript() -> None:
+    """Each printed fold and mean of ``printed.csv``, recomputed, is what the files hold."""
+    found: dict[tuple[str, str], dict[str, tuple[float, ...]]] = {}
+    with TRANSCRIPT.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            arm = found.setdefault((f"table{row['table']}", row["loss"]), {})
+            arm[row["fold"]] = tuple(
+                float(row[name]) for name in ("precision", "sensitivity", "f1")
+            )
+    assert len(found) == 11
+    for (table, loss), rows in found.items():
+        for precision, sensitivity, f1 in rows.values():
+            assert f1 == pytest.approx(
+                100 * (f1_of(precision / 100, sensitivity / 100) or 0), abs=0.02
+            )
+        held = LOADED[table].printed[{"dice": "dice", "ftl": "focal_tversky"}[loss]]
+        means = rows.pop("mean")
+        assert (held.precision, held.sensitivity, held.f1) == means
+        assert held.folds == tuple(rows[str(fold)] for fold in range(1, 11))
 
 
 def test_order_of_work_puts_the_same_fold_of_what_is_needed_first() -> None:
