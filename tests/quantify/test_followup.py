@@ -247,6 +247,17 @@ def test_an_unnamed_patient_is_a_doubt() -> None:
     assert [flag.code for flag in found.flags] == ["patient-unknown"]
 
 
+def test_what_is_gone_already_is_not_gone_once_more() -> None:
+    found = compare_visits(
+        [visit("20200101", [A, B]), visit("20200401", [B]), visit("20200801", [B])]
+    )
+    assert statuses(found)[0] == ("baseline", "gone", "gone")
+    assert [step.counts for step in found.steps] == [
+        {"unchanged": 1, "gone": 1},
+        {"unchanged": 1, "absent": 1},
+    ]
+
+
 def test_dates_that_are_there_are_in_order_though_one_is_missing() -> None:
     visits = [visit("20200601", [A]), visit("", [A]), visit("20200101", [A])]
     with pytest.raises(BadInput, match="is before 2020-06-01 of study20200601"):

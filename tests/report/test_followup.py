@@ -17,10 +17,12 @@ from matplotlib.figure import Figure
 from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.quantify import read_scan
-from bonescan.quantify.followup import FollowUp, Visit, compare_visits
+from bonescan.quantify.change import IndexChange
+from bonescan.quantify.followup import Finding, FollowUp, Visit, compare_visits
 from bonescan.report.followup import write_followup
 from bonescan.report.followup_pdf import render_followup_pdf
-from bonescan.report.followup_sheet import compose_followup
+from bonescan.report.followup_sheet import compose_followup, shown_status
+from bonescan.report.followup_texts import index_sentence
 from bonescan.report.followup_timeline import draw_timeline
 from bonescan.scan import BoneScanIndex, Scan
 
@@ -125,11 +127,27 @@ def test_page_and_paper_say_what_the_sheet_says(follow: Follow, tmp_path: Path) 
 def test_a_lesion_that_is_gone_is_a_dashed_circle_where_it_was(follow: Follow) -> None:
     sheet = compose_followup(follow((0, 2), (0,)))
     before, after = sheet.strips[0]
-    (gone,) = [mark for mark in after.marks if mark.tag is None]
+    (gone,) = [mark for mark in after.marks if mark.gone]
     (was,) = [mark for mark in before.marks if mark.number == gone.number]
     down = gone.place[0] + after.panel.top - was.place[0] - before.panel.top
     right = gone.place[1] + after.panel.left - was.place[1] - before.panel.left
     assert max(abs(down), abs(right)) < 3
+
+
+def test_one_view_does_not_say_against_the_other(follow: Follow) -> None:
+    """What the front shows first and the back showed before is not new; nor gone the other way."""
+    followup = follow((0,), (0,))
+    (track,) = followup.tracks
+    front = replace(track, statuses=("absent", "new"))
+    back = replace(track, view="posterior", statuses=("baseline", "gone"))
+    finding = Finding(1, (front, back), ("baseline", "unchanged"))
+    assert [shown_status(finding, front, visit) for visit in (0, 1)] == ["absent", "unchanged"]
+    assert [shown_status(finding, back, visit) for visit in (0, 1)] == ["baseline", "absent"]
+
+
+def test_the_change_of_the_index_is_that_of_the_figures_shown() -> None:
+    said = index_sentence(IndexChange(0.4154, 2.0001, 1.5847, 0.3, True))
+    assert "0.42 % to 2.00 % (+1.58 points), beyond the repeatability of ± 0.30" in said
 
 
 def test_the_same_comparison_gives_the_same_paper(follow: Follow) -> None:

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from bonescan.config import LesionRule
 from bonescan.quantify.lesions import find_lesions
 from bonescan.report import texts, write_pdf
+from bonescan.report.fonts import PLAIN
 from bonescan.report.html import render_report
 from bonescan.report.pdf import Paper
-from bonescan.report.sheet import compose
+from bonescan.report.pdf_blocks import table_block
+from bonescan.report.sheet import Table, compose
 from bonescan.scan import (
     REGIONS,
     VIEW_NAMES,
@@ -266,3 +269,14 @@ def test_every_word_of_the_page_is_in_texts() -> None:
     source = Path(texts.__file__).parent / "templates/report.html.j2"
     body = source.read_text().partition("<body>")[2]
     assert re.findall(r"[A-Za-z]{2,}", re.sub(r"\{[%{].*?[%}]\}|<[^>]+>", "", body)) == []
+
+
+def test_columns_that_are_too_narrow_break_between_words() -> None:
+    headings = ("No.", "View", "Place", *("2020-01-01",) * 6)
+    rows = (("12", "POST", "thoracic spine, midline", *("unchanged 12.3 cm², × 10.4",) * 6),)
+    table = Table(headings, rows, (False,) * 9)
+    grid = table_block(table, 500, "Findings")
+    for width, heading, cell in zip(grid._colWidths, headings, rows[0], strict=True):
+        words = [*heading.split(), *cell.split()]
+        assert width >= max(stringWidth(word, PLAIN, 7.4) for word in words)
+    assert sum(grid._colWidths) == pytest.approx(500)

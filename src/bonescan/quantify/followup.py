@@ -312,7 +312,7 @@ _PRECEDENCE: tuple[Status, ...] = (
 )  # fmt: skip
 assert set(_PRECEDENCE) == set(get_args(Status))
 #: What a view calls a lesion that it has not shown before.
-_FIRST: frozenset[Status] = frozenset({"new", "doubtful", "baseline"})
+FIRST_STATUSES: frozenset[Status] = frozenset({"new", "doubtful", "baseline"})
 
 
 def _joint_statuses(tracks: Sequence[Track], visits: int) -> tuple[Status, ...]:
@@ -322,8 +322,8 @@ def _joint_statuses(tracks: Sequence[Track], visits: int) -> tuple[Status, ...]:
         known = any(any(track.seen[:visit]) for track in tracks)
         if {"grown", "faded"} <= own:
             joint.append("mixed")
-        elif own & _FIRST and known:  # one view shows it now, the other did before
-            rest = own - _FIRST - {"gone", "absent", "not seen"}
+        elif own & FIRST_STATUSES and known:  # one view shows it now, the other did before
+            rest = own - FIRST_STATUSES - {"gone", "absent", "not seen"}
             joint.append(next((s for s in _PRECEDENCE if s in rest), "unchanged"))
         else:
             joint.append(next(status for status in _PRECEDENCE if status in own))
@@ -331,7 +331,12 @@ def _joint_statuses(tracks: Sequence[Track], visits: int) -> tuple[Status, ...]:
 
 
 def _step(visits: Sequence[Visit], findings: Iterable[Finding], later: int) -> Step:
-    statuses = [finding.statuses[later] for finding in findings]
+    # Gone, between two visits, is only what the first of them still showed.
+    statuses = [
+        "absent" if status == "gone" and not finding.seen_at(later - 1) else status
+        for finding in findings
+        for status in [finding.statuses[later]]
+    ]
     counts = {status: statuses.count(status) for status in get_args(Status)}
     change = index_change(visits[later - 1].reading, visits[later].reading)
     return Step(later - 1, later, {s: n for s, n in counts.items() if n}, change)

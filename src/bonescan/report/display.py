@@ -25,20 +25,10 @@ AIR_PIXELS = 10
 MARK_COLOUR = "#c8102e"
 #: Smallest room for one number, in pixels of a view.
 NUMBER_PITCH = 15.0
-
-
-@dataclass(frozen=True)
-class NumberTag:
-    """Where the number of a mark stands.
-
-    ``row`` is the number's middle, ``anchor`` the (row, column) on the mark where its line ends,
-    both in pixels of the cut-out; ``left`` tells the margin.
-    """
-
-    lesion: Lesion
-    row: float
-    anchor: tuple[float, float]
-    left: bool
+#: Radius of the circle where a lesion is gone, in pixels of a view.
+GONE_RADIUS = 7.0
+#: Length of the bar that shows the scale.
+SCALE_BAR_MM = 100.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,6 @@ class Panel:
         Counts that are shown black.
     lesions : tuple of Lesion
         In view pixels, as everywhere.
-    tags : tuple of NumberTag
     limits : tuple of ReadLimit
         One for each end beyond which the view was not read, as the flag ``partly-read`` tells.
     unseen : tuple of (n, 2) float64
@@ -83,7 +72,6 @@ class Panel:
     left: int
     black: float
     lesions: tuple[Lesion, ...]
-    tags: tuple[NumberTag, ...]
     limits: tuple[ReadLimit, ...] = ()
     unseen: tuple[NDArray[np.float64], ...] = ()
 
@@ -113,11 +101,10 @@ class Mark:
     colour : str
         ``#rrggbb``.
     lines : tuple of (n, 2) float64
-        Closed outlines, row and column in the cut-out.
+        Closed outlines, row and column in the cut-out; none where a lesion is gone, which is shown
+        as a circle of `GONE_RADIUS`.
     place : (float, float)
         Its middle in the cut-out.
-    tag : NumberTag or None
-        Where the number stands; None for a place where a lesion is gone.
     told : str
         One line about it.
     """
@@ -126,8 +113,32 @@ class Mark:
     colour: str
     lines: tuple[NDArray[np.float64], ...]
     place: tuple[float, float]
-    tag: NumberTag | None
     told: str
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is the place of a lesion that is gone."""
+        return not self.lines
+
+    def edge(self, *, left: bool) -> float:
+        """Return its leftmost or rightmost column."""
+        if self.gone:
+            return self.place[1] + (-GONE_RADIUS if left else GONE_RADIUS)
+        columns = np.concatenate([line[:, 1] for line in self.lines])
+        return float(columns.min() if left else columns.max())
+
+
+@dataclass(frozen=True)
+class NumberTag:
+    """Where the number of a mark stands.
+
+    ``row`` is the number's middle, ``anchor`` the (row, column) on the mark where its line ends,
+    both in pixels of the cut-out; ``left`` tells the margin.
+    """
+
+    row: float
+    anchor: tuple[float, float]
+    left: bool
 
 
 def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
@@ -157,59 +168,48 @@ def lay_out(scan: Scan, reading: Reading) -> tuple[Panel, ...]:
     )
 
 
-def lesion_marks(panel: Panel, tags: Sequence[NumberTag] | None = None) -> tuple[Mark, ...]:
-    """Return a panel's lesions as marks, each with its own number; ``tags`` replace the panel's."""
+def lesion_marks(panel: Panel) -> tuple[Mark, ...]:
+    """Return a panel's lesions as marks, each with its own number."""
     return tuple(
         Mark(
-            number=tag.lesion.number,
+            number=lesion.number,
             colour=MARK_COLOUR,
-            lines=tuple(panel.polygons(tag.lesion)),
-            place=(tag.lesion.centroid[0] - panel.top, tag.lesion.centroid[1] - panel.left),
-            tag=tag,
-            told=texts.tooltip(tag.lesion),
+            lines=tuple(panel.polygons(lesion)),
+            place=(lesion.centroid[0] - panel.top, lesion.centroid[1] - panel.left),
+            told=texts.tooltip(lesion),
         )
-        for tag in (panel.tags if tags is None else tags)
+        for lesion in panel.lesions
     )
 
 
 def place_tags(
-    lesions: Sequence[Lesion],
-    top: int,
-    left: int,
-    shape: tuple[int, int],
-    *,
-    pitch: float = NUMBER_PITCH,
+    marks: Sequence[Mark], shape: tuple[int, int], *, pitch: float = NUMBER_PITCH
 ) -> tuple[NumberTag, ...]:
     """Put the numbers of marks into the two margins, in order, without overlap.
 
     Parameters
     ----------
-    lesions : sequence of Lesion
-        In view pixels.
-    top, left, shape
-        The cut-out: its corner in the view, its (rows, columns).
+    marks : sequence of Mark
+    shape : (int, int)
+        Rows and columns of the cut-out.
     pitch : float
         Smallest distance of two numbers, in pixels of the view.
 
     Returns
     -------
     tuple of NumberTag
-        A mark left of the cut-out's middle has its number in the left margin. The numbers keep
-        the marks' order from top to bottom and stand at least ``pitch`` apart, or as far
-        as the height allows.
+        One for each mark, in their order. A mark left of the cut-out's middle has its number in
+        the left margin. The numbers keep the marks' order from top to bottom and stand at least
+        ``pitch`` apart, or as far as the height allows.
     """
-    tags: list[NumberTag] = []
-    for on_left in (True, False):
-        own = [
-            lesion for lesion in lesions if (lesion.centroid[1] - left < shape[1] / 2) == on_left
-        ]
-        own.sort(key=lambda lesion: lesion.centroid[0])
-        rows = spread([lesion.centroid[0] - top for lesion in own], shape[0], pitch)
-        for lesion, row in zip(own, rows, strict=True):
-            edge = lesion.box[1] if on_left else lesion.box[3]
-            anchor = (lesion.centroid[0] - top, float(edge - left))
-            tags.append(NumberTag(lesion, row, anchor, on_left))
-    return tuple(tags)
+    tags: dict[int, NumberTag] = {}
+    for left in (True, False):
+        own = [n for n, mark in enumerate(marks) if (mark.place[1] < shape[1] / 2) == left]
+        own.sort(key=lambda n: marks[n].place[0])
+        rows = spread([marks[n].place[0] for n in own], shape[0], pitch)
+        for n, row in zip(own, rows, strict=True):
+            tags[n] = NumberTag(row, (marks[n].place[0], marks[n].edge(left=left)), left)
+    return tuple(tags[n] for n in range(len(marks)))
 
 
 def spread(wanted: Sequence[float], length: float, pitch: float = NUMBER_PITCH) -> list[float]:
@@ -292,7 +292,6 @@ def _panel(
 ) -> Panel:
     part = view.counts[window.top : window.bottom, window.left : window.right]
     grey = inverse_grey(part, window.black)
-    shape = (grey.shape[0], grey.shape[1])
     return Panel(
         view=view,
         grey=grey,
@@ -300,7 +299,6 @@ def _panel(
         left=window.left,
         black=window.black,
         lesions=lesions,
-        tags=place_tags(lesions, window.top, window.left, shape),
         limits=_limits(view, seen, window),
         unseen=_unseen(seen, window),
     )

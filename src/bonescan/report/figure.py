@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from bonescan.quantify.lesions import trace_outline
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
-from bonescan.report.display import Panel
+from bonescan.report.display import SCALE_BAR_MM, Panel, lesion_marks, place_tags
 from bonescan.scan import ViewName
 
 #: Picture pixels for one view pixel.
@@ -21,7 +21,6 @@ MARGIN = 30
 HEADER = 64
 FOOTER = 72
 GAP = 24
-SCALE_BAR_MM = 100.0
 
 INK = (26, 32, 40)
 MARK = (200, 16, 46)
@@ -108,18 +107,20 @@ def _draw_panel(
 
 
 def _draw_marks(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
-    for tag in panel.tags:
+    marks = lesion_marks(panel)
+    tags = place_tags(marks, panel.shape)
+    for tag in tags:
         edge = 0 if tag.left else panel.shape[1]
         start = _at(spot, tag.row, edge + (-4 if tag.left else 4))
         draw.line([start, _at(spot, *tag.anchor)], LEADER, 1)
-    for lesion in panel.lesions:
-        for line in panel.polygons(lesion):
+    for mark in marks:
+        for line in mark.lines:
             points = [_at(spot, row, column) for row, column in line]
             draw.line(points, MARK, SCALE, joint="curve")
-    for tag in panel.tags:
+    for mark, tag in zip(marks, tags, strict=True):
         edge = -6 if tag.left else panel.shape[1] + 6
         anchor = "rm" if tag.left else "lm"
-        draw.text(_at(spot, tag.row, edge), str(tag.lesion.number), MARK, _font(22), anchor=anchor)
+        draw.text(_at(spot, tag.row, edge), str(mark.number), MARK, _font(22), anchor=anchor)
 
 
 def _draw_limits(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bonescan.quantify.position import side_of_edge
 from bonescan.report import followup_texts, texts
 from bonescan.report.followup_sheet import FollowUpSheet, Picture
-from bonescan.report.page import Margins, SvgMark, grey_uri, png_uri, svg_marks, template
+from bonescan.report.page import Framed, Margins, frame, png_uri, template
 
 #: Room for numbers beside a view, and for its name, the date and the sides above it.
 MARGINS = Margins(side=26, head=36, foot=8)
@@ -16,21 +15,14 @@ MARGINS = Margins(side=26, head=36, foot=8)
 
 @dataclass(frozen=True)
 class Shown:
-    """One view of one visit, ready for the template; lengths in view pixels.
+    """One view of one visit, ready for the template.
 
     ``breadth`` is the share of the strip's width that it takes: its width in mm, so that all scans
     stand at one scale, or in pixels where one of them has no spacing.
     """
 
-    label: str
-    sides: tuple[str, str]
-    data_uri: str
-    width: int
-    height: int
+    view: Framed
     breadth: float
-    columns: int
-    rows: int
-    marks: tuple[SvgMark, ...]
     description: str
 
 
@@ -63,18 +55,5 @@ def _strip(pictures: Sequence[Picture]) -> list[Shown]:
 
 
 def _shown(picture: Picture, size: float) -> Shown:
-    panel = picture.panel
-    rows, columns = panel.shape
-    width = columns + 2 * MARGINS.side
-    return Shown(
-        label=picture.label,
-        sides=(side_of_edge(panel.name, left=True), side_of_edge(panel.name, left=False)),
-        data_uri=grey_uri(panel),
-        width=width,
-        breadth=size * width,
-        height=rows + MARGINS.head + MARGINS.foot,
-        columns=columns,
-        rows=rows,
-        marks=svg_marks(picture.marks, panel, MARGINS),
-        description=picture.description,
-    )
+    view = frame(picture.panel, picture.marks, MARGINS, picture.label)
+    return Shown(view, size * view.width, picture.description)

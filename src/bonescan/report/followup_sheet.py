@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bonescan import __version__
-from bonescan.quantify.followup import FollowUp
+from bonescan.quantify.change import Status
+from bonescan.quantify.followup import FIRST_STATUSES, Finding, FollowUp
 from bonescan.quantify.tracks import Track, size_of
 from bonescan.report import followup_texts as says
 from bonescan.report import texts
@@ -119,7 +120,7 @@ def compose_followup(followup: FollowUp) -> FollowUpSheet:
         legend=tuple({words: (colour, words) for colour, words in legend}.values()),
         labels=tuple(says.visit_label(v, n) for n, v in enumerate(followup.visits)),
         rows=tuple(
-            _row(followup, track, finding.number)
+            _row(followup, track, finding)
             for finding in followup.findings
             for track in finding.tracks
         ),
@@ -166,29 +167,39 @@ def _picture(followup: FollowUp, number: int, panel: Panel) -> Picture:
 
 
 def _marks(followup: FollowUp, number: int, panel: Panel) -> Iterator[Mark]:
-    tags = {tag.lesion.number: tag for tag in panel.tags}
     for finding in followup.findings:
         for track in finding.tracks:
             if track.view != panel.name:
                 continue
-            status = track.statuses[number]
+            status = shown_status(finding, track, number)
             told = f"{finding.number}: {status}"
             place = track.places[number]
-            if status == "gone" and place is not None:
+            if status == "gone" and place is not None and finding.seen_at(number - 1):
                 where = (place[0] - panel.top, place[1] - panel.left)
-                yield Mark(finding.number, says.COLOUR["gone"], (), where, None, told)
+                yield Mark(finding.number, says.COLOUR["gone"], (), where, told)
             for lesion in track.seen[number]:
                 yield Mark(
                     number=finding.number,
                     colour=says.COLOUR[status],
                     lines=tuple(panel.polygons(lesion)),
                     place=(lesion.centroid[0] - panel.top, lesion.centroid[1] - panel.left),
-                    tag=tags[lesion.number],
                     told=f"{told}, {texts.area(lesion)}, uptake {lesion.uptake_ratio:.1f}",
                 )
 
 
-def _row(followup: FollowUp, track: Track, finding: int) -> Row:
+def shown_status(finding: Finding, track: Track, number: int) -> Status:
+    """Return what is said of a view at a visit: the view's own status, but never against the other.
+
+    What one view shows for the first time is not new where the other showed it before; what one
+    view no longer shows is not gone where the other does.
+    """
+    own, joint = track.statuses[number], finding.statuses[number]
+    if own in FIRST_STATUSES:
+        return joint
+    return "absent" if own == "gone" != joint else own
+
+
+def _row(followup: FollowUp, track: Track, finding: Finding) -> Row:
     known = next(lesions[0] for lesions in track.seen if lesions)
     cells = tuple(
         Cell(
@@ -196,9 +207,10 @@ def _row(followup: FollowUp, track: Track, finding: int) -> Row:
             colour=says.COLOUR.get(status, says.PLAIN_COLOUR),
             measures=_measures(followup, track, number),
         )
-        for number, status in enumerate(track.statuses)
+        for number in range(len(followup.visits))
+        for status in [shown_status(finding, track, number)]
     )
-    return Row(finding, texts.VIEW_LABEL[track.view], texts.place(known), cells)
+    return Row(finding.number, texts.VIEW_LABEL[track.view], texts.place(known), cells)
 
 
 def _measures(followup: FollowUp, track: Track, number: int) -> str:
@@ -209,7 +221,7 @@ def _measures(followup: FollowUp, track: Track, number: int) -> str:
     pixels = sum(lesion.area_pixels for lesion in lesions)
     no_spacing = view.pixel_spacing_mm is None
     area = f"{pixels} pixels" if no_spacing else f"{size.area_mm2 / 100:.1f} cm²"
-    return f"{area}, uptake {size.uptake:.1f}"
+    return f"{area}, × {size.uptake:.1f}"
 
 
 def view_of(followup: FollowUp, number: int, name: ViewName) -> View | None:

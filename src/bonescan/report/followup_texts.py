@@ -7,7 +7,7 @@ from bonescan.quantify.followup import FollowUp, Visit
 from bonescan.report import texts
 
 TITLE, SUBTITLE = "Whole-body bone scans", "Draft follow-up"
-FINDINGS, COLUMN_FINDING, COLUMN_VIEW, COLUMN_PLACE = "Findings", "Finding", "View", "Place"
+FINDINGS, COLUMN_FINDING, COLUMN_VIEW, COLUMN_PLACE = "Findings", "No.", "View", "Place"
 LEGEND: dict[Status, str] = {
     "new": "new",
     "doubtful": "doubtful (marked first; an earlier map was high there)",
@@ -24,11 +24,11 @@ SHORT: dict[Status, str] = {
     "not seen": "not in the picture",
     "merged": "merged with another",
 }
-#: Told in the summary where there are any.
-_RARE: tuple[Status, ...] = ("doubtful", "mixed")
+#: Told in the summary, in this order, where there are any.
+_TOLD: tuple[Status, ...] = ("new", "grown", "faded", "mixed", "gone", "doubtful")
 #: Colour of a status that has no outline.
 PLAIN_COLOUR = "#56616e"
-UPTAKE_NOTE = "Uptake: mean counts of the marks over the median counts of the body in that view."
+UPTAKE_NOTE = "×: uptake, the marks' mean counts over the median counts of the body in that view."
 ALL_SCANS = "All scans"
 TIMELINE_TEXT = "Timeline of the bone scan index, the area of the marks and the findings"
 PICTURE_NOTE = (
@@ -59,9 +59,9 @@ def summary(followup: FollowUp) -> str:
     first, final = followup.visits[0], followup.visits[last]
     before, now = (sum(f.seen_at(v) for f in followup.findings) for v in (0, last))
     step = followup.steps[-1]
-    told = [f"{step.counts.get(status, 0)} {status}" for status in ("new", "grown", "faded")]
-    told += [f"{step.counts.get('gone', 0)} gone"]
-    told += [f"{step.counts[more]} {more}" for more in _RARE if step.counts.get(more)]
+    told = [f"{step.counts[status]} {status}" for status in _TOLD if step.counts.get(status)]
+    if "new" not in step.counts:
+        told.insert(0, "none new")
     return (
         f"{before} suspected {_noun(before)} on {visit_label(first, 0)}, {now} on "
         f"{visit_label(final, last)}. Against the scan before, the last one shows "
@@ -77,11 +77,11 @@ def index_sentence(change: IndexChange) -> str:
     """Tell the change of the bone scan index, or why there is none."""
     if change.change is None or change.band is None:
         return f"No change of a bone scan index is given: {change.reason}."
-    words = "more" if change.beyond else "no more"
+    words = "beyond" if change.beyond else "within"
+    earlier, later = round(change.earlier or 0.0, 2), round(change.later or 0.0, 2)
     return (
-        f"Bone scan index {change.earlier:.2f} % to {change.later:.2f} % "
-        f"({change.change:+.2f} points), {words} than repeated scans differ by "
-        f"(band {change.band:.2f})."
+        f"Bone scan index {earlier:.2f} % to {later:.2f} % ({later - earlier:+.2f} points), "
+        f"{words} the repeatability of ± {change.band:.2f}."
     )
 
 

@@ -32,7 +32,7 @@ def draw_timeline(followup: FollowUp) -> bytes:
         panels.insert(0, _draw_area)
     if any(v.reading.index and v.reading.index.whole is not None for v in visits):
         panels.insert(0, _draw_index)
-    figure = Figure(figsize=(9.0, 2.7), layout="constrained")
+    figure = Figure(figsize=(9.0, 2.3), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for draw, axis in zip(panels, axes, strict=True):

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
-from bonescan.report.display import Panel, ReadLimit, lesion_marks
-from bonescan.report.page import Margins, SvgMark, grey_uri, svg_marks, template
+from bonescan.report.display import SCALE_BAR_MM, Panel, ReadLimit, lesion_marks
+from bonescan.report.page import Framed, Margins, frame, template
 from bonescan.report.sheet import Sheet
 from bonescan.scan import Reading, Scan
 
 #: Room for numbers left and right of a view, and for L, R, ANT and a scale bar above and below.
 MARGINS = Margins(side=24, head=22, foot=22)
-SCALE_BAR_MM = 100.0
 
 
 @dataclass(frozen=True)
@@ -29,21 +27,16 @@ class Unseen:
 
 @dataclass(frozen=True)
 class Picture:
-    """One view as the page shows it; coordinates are pixels of the cut-out plus margins."""
+    """One view as the report shows it, with and without its marks; ``bar`` is the scale's length.
+
+    Coordinates are pixels of the cut-out plus margins.
+    """
 
     name: str
-    label: str
-    left_side: str
-    right_side: str
-    data_uri: str
-    width: int
-    height: int
-    columns: int
-    rows: int
+    view: Framed
     bar: float | None
     limits: tuple[ReadLimit, ...]
     unseen: tuple[Unseen, ...]
-    marks: tuple[SvgMark, ...]
     plain_text: str
     marked_text: str
 
@@ -80,22 +73,13 @@ def _unseen(line: NDArray[np.float64]) -> Unseen:
 
 
 def _picture(panel: Panel, reading: Reading) -> Picture:
-    rows, columns = panel.shape
     spacing = panel.view.pixel_spacing_mm
     return Picture(
         name=panel.name,
-        label=texts.VIEW_LABEL[panel.name],
-        left_side=side_of_edge(panel.name, left=True),
-        right_side=side_of_edge(panel.name, left=False),
-        data_uri=grey_uri(panel),
-        width=columns + 2 * MARGINS.side,
-        height=rows + MARGINS.head + MARGINS.foot,
-        columns=columns,
-        rows=rows,
+        view=frame(panel, lesion_marks(panel), MARGINS, texts.VIEW_LABEL[panel.name]),
         bar=None if spacing is None else round(SCALE_BAR_MM / spacing[1], 1),
         limits=panel.limits,
         unseen=tuple(_unseen(line) for line in panel.unseen),
-        marks=svg_marks(lesion_marks(panel), panel, MARGINS),
         plain_text=texts.picture_text(reading, panel.name, marked=False),
         marked_text=texts.picture_text(reading, panel.name, marked=True),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -11,10 +11,8 @@ from io import BytesIO
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
-from bonescan.report.display import Mark, Panel
-
-#: Radius of the circle where a lesion is gone, in view pixels.
-GONE_RADIUS = 7.0
+from bonescan.quantify.position import side_of_edge
+from bonescan.report.display import GONE_RADIUS, Mark, NumberTag, Panel, place_tags
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Margins:
 class SvgMark:
     """One mark as SVG wants it, in the picture with its margins.
 
-    ``path`` is path data, ``leader`` a line (x1, y1, x2, y2) or None, ``text`` where the number
+    ``path`` is path data, ``leader`` a line (x1, y1, x2, y2), ``text`` where the number
     stands and ``anchor`` which end of it.
     """
 
@@ -38,7 +36,7 @@ class SvgMark:
     colour: str
     path: str
     dashed: bool
-    leader: tuple[float, float, float, float] | None
+    leader: tuple[float, float, float, float]
     text: tuple[float, float]
     anchor: str
     tooltip: str
@@ -62,39 +60,67 @@ def png_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def grey_uri(panel: Panel) -> str:
-    """Return a view's cut-out as an address that holds it."""
+@dataclass(frozen=True)
+class Framed:
+    """One view with its margins and marks, ready for a template; lengths in view pixels."""
+
+    label: str
+    sides: tuple[str, str]
+    data_uri: str
+    width: int
+    height: int
+    columns: int
+    rows: int
+    marks: tuple[SvgMark, ...]
+
+
+def frame(panel: Panel, marks: Sequence[Mark], margins: Margins, label: str) -> Framed:
+    """Return a view as every page shows it.
+
+    Parameters
+    ----------
+    panel : Panel
+    marks : sequence of Mark
+    margins : Margins
+    label : str
+        What stands above it.
+    """
+    rows, columns = panel.shape
     buffer = BytesIO()
     Image.fromarray(panel.grey).save(buffer, "PNG", compress_level=6)
-    return png_uri(buffer.getvalue())
+    tags = place_tags(marks, panel.shape)
+    return Framed(
+        label=label,
+        sides=(side_of_edge(panel.name, left=True), side_of_edge(panel.name, left=False)),
+        data_uri=png_uri(buffer.getvalue()),
+        width=columns + 2 * margins.side,
+        height=rows + margins.head + margins.foot,
+        columns=columns,
+        rows=rows,
+        marks=tuple(
+            _svg(mark, tag, columns, margins) for mark, tag in zip(marks, tags, strict=True)
+        ),
+    )
 
 
-def svg_marks(marks: Iterable[Mark], panel: Panel, margins: Margins) -> tuple[SvgMark, ...]:
-    """Return marks of a panel as SVG."""
-    return tuple(_svg(mark, panel, margins) for mark in marks)
-
-
-def _svg(mark: Mark, panel: Panel, margins: Margins) -> SvgMark:
-    row, column = mark.place
-    x, y = column + margins.side, row + margins.head
-    if mark.tag is None:  # a place where nothing is marked: a circle, its number beside it
-        r = GONE_RADIUS
-        circle = f"M{x - r:.1f},{y:.1f}a{r},{r} 0 1 0 {2 * r},0a{r},{r} 0 1 0 {-2 * r},0Z"
-        text = (x + r + 2, y)
-        return SvgMark(mark.number, mark.colour, circle, True, None, text, "start", mark.told)
-    tag = mark.tag
-    start = margins.side - 3.0 if tag.left else margins.side + panel.shape[1] + 3.0
+def _svg(mark: Mark, tag: NumberTag, columns: int, margins: Margins) -> SvgMark:
+    start = margins.side - 3.0 if tag.left else margins.side + columns + 3.0
     level = margins.head + tag.row
     return SvgMark(
         number=mark.number,
         colour=mark.colour,
-        path=_path(mark, margins),
-        dashed=False,
+        path=_circle(mark, margins) if mark.gone else _path(mark, margins),
+        dashed=mark.gone,
         leader=(start, level, margins.side + tag.anchor[1], margins.head + tag.anchor[0]),
         text=(start - 2 if tag.left else start + 2, level),
         anchor="end" if tag.left else "start",
         tooltip=mark.told,
     )
+
+
+def _circle(mark: Mark, margins: Margins) -> str:
+    x, y, r = mark.place[1] + margins.side, mark.place[0] + margins.head, GONE_RADIUS
+    return f"M{x - r:.1f},{y:.1f}a{r},{r} 0 1 0 {2 * r},0a{r},{r} 0 1 0 {-2 * r},0Z"
 
 
 def _path(mark: Mark, margins: Margins) -> str:

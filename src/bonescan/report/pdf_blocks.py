@@ -160,12 +160,23 @@ def _cells(
 
 
 def _widths(table: Table, width: float) -> list[float]:
-    """Give each column the width of its longest text, and what is over to all alike."""
+    """Give each column the width of its longest text, and what is over to all alike.
+
+    Where there is too little, the columns give up what their longest words do not need, in
+    proportion, so that texts break between words.
+    """
     columns = list(zip(table.headings, *table.rows, *table.totals, strict=True))
     wanted = [max(_text_width(cell) for cell in column) for column in columns]
     spare = (width - sum(wanted)) / len(wanted)
     if spare < 0:
-        return [width * want / sum(wanted) for want in wanted]
+        least = [
+            max(_text_width(word) for cell in column for word in cell.split() or [""])
+            for column in columns
+        ]
+        room = (width - sum(least)) / (sum(wanted) - sum(least) or 1.0)
+        if room < 0:
+            return [width * word / sum(least) for word in least]
+        return [word + room * (want - word) for word, want in zip(least, wanted, strict=True)]
     return [want + spare for want in wanted]
 
 

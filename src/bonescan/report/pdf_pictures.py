@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,15 @@ from reportlab.pdfgen.pathobject import PDFPathObject
 
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
-from bonescan.report.display import Mark, Panel, lesion_marks, place_tags
+from bonescan.report.display import (
+    GONE_RADIUS,
+    SCALE_BAR_MM,
+    Mark,
+    NumberTag,
+    Panel,
+    lesion_marks,
+    place_tags,
+)
 from bonescan.report.fonts import BOLD, PLAIN
 
 INK, LIMIT, RULE = HexColor("#1a2028"), HexColor("#3d5a80"), HexColor("#dfe3e8")
@@ -26,13 +34,10 @@ HEAD, FOOT, ASIDE = 5 * mm, 4.5 * mm, 5 * mm
 NAME = 3.6 * mm
 #: Between two pictures.
 GAP = 1.5 * mm
-SCALE_BAR_MM = 100.0
 #: Pixels of the printed picture for one of the view, so that viewers need not smooth it.
 FINER = 2
 NUMBER_SIZE = 6.5
 LEADER_ALPHA = 0.5
-#: Radius of the circle where a lesion is gone, in view pixels.
-GONE_RADIUS = 7.0
 
 
 @dataclass(frozen=True)
@@ -195,38 +200,26 @@ def _draw_unseen(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
 
 
 def _draw_marks(canvas: Canvas, item: Print, frame: _Frame) -> None:
-    marks = _spaced(item, NUMBER_SIZE / frame.scale)
+    shape = item.panel.shape
+    size = min(NUMBER_SIZE, 0.95 * frame.scale * shape[0] / max(1, len(item.marks)))
+    tags = place_tags(item.marks, shape, pitch=1.05 * NUMBER_SIZE / frame.scale)
     canvas.setLineJoin(1)
-    for mark in marks:
-        if mark.tag is not None:
-            edge = -2.0 if mark.tag.left else item.panel.shape[1] + 2.0
-            canvas.setStrokeColor(HexColor(mark.colour), LEADER_ALPHA)
-            canvas.setLineWidth(0.35)
-            canvas.line(*frame.at(mark.tag.row, edge), *frame.at(*mark.tag.anchor))
+    for mark, tag in zip(item.marks, tags, strict=True):
+        edge = -2.0 if tag.left else shape[1] + 2.0
+        canvas.setStrokeColor(HexColor(mark.colour), LEADER_ALPHA)
+        canvas.setLineWidth(0.35)
+        canvas.line(*frame.at(tag.row, edge), *frame.at(*tag.anchor))
     canvas.setStrokeAlpha(1)
-    for mark in marks:
+    for mark, tag in zip(item.marks, tags, strict=True):
         canvas.setStrokeColor(HexColor(mark.colour))
         canvas.setLineWidth(0.6)
-        if mark.tag is None:
+        if mark.gone:
             canvas.setDash(1.5, 1)
             canvas.circle(*frame.at(*mark.place), frame.scale * GONE_RADIUS)
             canvas.setDash()
         else:
             canvas.drawPath(_closed(canvas, mark.lines, frame))
-    tagged = sum(mark.tag is not None for mark in marks)
-    for mark in marks:
-        _draw_number(canvas, mark, item.panel.shape, tagged, frame)
-
-
-def _spaced(item: Print, size: float) -> tuple[Mark, ...]:
-    """Move the numbers apart for the size that they have on paper, in pixels of the view."""
-    panel = item.panel
-    tags = place_tags(panel.lesions, panel.top, panel.left, panel.shape, pitch=1.05 * size)
-    placed = {id(tag.lesion): tag for tag in tags}
-    return tuple(
-        mark if mark.tag is None else replace(mark, tag=placed[id(mark.tag.lesion)])
-        for mark in item.marks
-    )
+        _draw_number(canvas, mark, tag, shape[1], size, frame)
 
 
 def _closed(canvas: Canvas, lines: Sequence[NDArray[np.float64]], frame: _Frame) -> PDFPathObject:
@@ -240,15 +233,10 @@ def _closed(canvas: Canvas, lines: Sequence[NDArray[np.float64]], frame: _Frame)
 
 
 def _draw_number(
-    canvas: Canvas, mark: Mark, shape: tuple[int, int], numbers: int, frame: _Frame
+    canvas: Canvas, mark: Mark, tag: NumberTag, columns: int, size: float, frame: _Frame
 ) -> None:
-    size = min(NUMBER_SIZE, 0.95 * frame.scale * shape[0] / max(1, numbers))
     canvas.setFont(BOLD, size)
     canvas.setFillColor(HexColor(mark.colour))
-    if mark.tag is None:
-        x, y = frame.at(mark.place[0], mark.place[1] + GONE_RADIUS + 2)
-        canvas.drawString(x, y - 0.36 * size, str(mark.number))
-        return
-    x, y = frame.at(mark.tag.row, -3.0 if mark.tag.left else shape[1] + 3.0)
-    draw = canvas.drawRightString if mark.tag.left else canvas.drawString
+    x, y = frame.at(tag.row, -3.0 if tag.left else columns + 3.0)
+    draw = canvas.drawRightString if tag.left else canvas.drawString
     draw(x, y - 0.36 * size, str(mark.number))
