@@ -192,7 +192,9 @@ def draw(
         for cost in (cost for cost in found if cost.run in heights):
             place = (cost.ratio, heights[cost.run])
             axes.scatter(*place, s=12 * np.sqrt(cost.parameters / 1e4), alpha=0.6)
-            axes.annotate(cost.run, place, xytext=(5, 5), textcoords="offset points", fontsize=8)
+            axes.annotate(
+                cost.run, place, xytext=(4, 5), textcoords="offset points", fontsize=8, rotation=35
+            )
         if experiment.floor in heights:
             axes.axhline(heights[experiment.floor], color="#555", linestyle="--", linewidth=1)
             axes.annotate(

@@ -52,6 +52,29 @@ def test_another_kind_replaces_the_whole_choice(example: Path) -> None:
     assert runs["b"].loss.kind == "dice"
 
 
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ('model={ kind = "unet", channels = [4] }', "model.channels: .* at least 2 items"),
+        ('model={ kind = "unet", channels = [4, 0] }', "model.channels.1: .* greater than 0"),
+        ('model={ kind = "unet_plus_plus", channels = [4, 4] }', "model.channels: .* at least 6"),
+        ('model={ kind = "swin_unetr", heads = [3, 0, 3, 3] }', "model.heads.1: .* greater than 0"),
+        ("model.width=0.5", "model: has no kind; write it with kind = "),
+        (
+            'model={ kind = "double_unet", batch_norm_momentum = 0 }',
+            "model.batch_norm_momentum: .* greater than 0",
+        ),
+        ("optimiser.learning_rate=-1e-3", "optimiser.learning_rate: .* greater than 0"),
+        ("loss.smooth=0", "loss.smooth: .* greater than 0"),
+    ],
+)
+def test_numbers_that_no_training_can_use_are_refused(
+    setting: str, named: str, example: Path
+) -> None:
+    with pytest.raises(BadSettings, match=named):
+        load_experiment(example, [setting])
+
+
 def test_command_line_beats_everything(example: Path) -> None:
     runs = load_experiment(example, ["training.epochs=2", "loss.kind=dice"]).runs
     assert {run.training.epochs for run in runs.values()} == {2}

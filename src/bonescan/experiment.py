@@ -334,6 +334,8 @@ def _validated(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
         told = first["msg"]
         if first["type"] == "extra_forbidden":
             told = "there is no such setting; correct its name or remove it"
+        elif first["type"] == "union_tag_not_found":
+            told = 'has no kind; write it with kind = "..."'
         told = told.removeprefix("Value error, ")
         raise BadSettings(f"{where}: {key}: {told}" if key else f"{where}: {told}") from error
 

@@ -142,6 +142,22 @@ def test_comparison_is_paired_over_folds(
     assert float(row["corrected low"]) < float(row["low"]) < float(row["mean"])
 
 
+def test_comparisons_that_one_experiment_names_are_tested(
+    experiment: Experiment, runs: Path, tmp_path: Path
+) -> None:
+    evaluate_experiments([experiment], runs, tmp_path / "plain")
+    assert not (tmp_path / "plain" / "all_differences.csv").exists()
+    asking = experiment.model_copy(update={"compare": {"two": ("one", "elsewhere.run")}})
+    evaluate_experiments([asking], runs, tmp_path / "out")
+    found = rows(tmp_path / "out" / "all_differences.csv")
+    assert {row["arms"] for row in found} == {"known.two - known.one"}
+    assert [row["measure"] for row in found] == ["precision", "sensitivity", "F1"]
+    assert float(found[2]["mean"]) == pytest.approx(100 - (50 + 200 / 3) / 2, abs=0.01)
+    assert all(float(row["Holm"]) >= float(row["corrected p"]) for row in found)
+    lesions = [row["measure"] for row in rows(tmp_path / "out" / "all_patient_differences.csv")]
+    assert "sensitivity of lesions, points" in lesions
+
+
 def test_everything_is_written_and_says_research_use_only(
     experiment: Experiment, runs: Path, tmp_path: Path
 ) -> None:

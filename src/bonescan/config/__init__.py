@@ -129,17 +129,17 @@ class DiceLoss(Frozen):
     """Dice loss over the whole batch, per class, then the mean (equation 1)."""
 
     kind: Literal["dice"] = "dice"
-    smooth: float = 1.0
+    smooth: float = Field(default=1.0, gt=0)
 
 
 class FocalTverskyLoss(Frozen):
     """Focal Tversky loss (equation 2): gamma 0.75, alpha 0.3 on false positives, beta 0.7."""
 
     kind: Literal["focal_tversky"] = "focal_tversky"
-    gamma: float = 0.75
-    alpha: float = 0.3
-    beta: float = 0.7
-    smooth: float = 1.0
+    gamma: float = Field(default=0.75, gt=0)
+    alpha: float = Field(default=0.3, ge=0)
+    beta: float = Field(default=0.7, ge=0)
+    smooth: float = Field(default=1.0, gt=0)
 
 
 class DiceCrossEntropyLoss(Frozen):
@@ -149,7 +149,7 @@ class DiceCrossEntropyLoss(Frozen):
     """
 
     kind: Literal["dice_cross_entropy"] = "dice_cross_entropy"
-    smooth: float = 1.0
+    smooth: float = Field(default=1.0, gt=0)
     weight: float = Field(default=1.0, ge=0)
 
 
@@ -163,10 +163,10 @@ class JointLoss(Frozen):
     """
 
     kind: Literal["joint"] = "joint"
-    gamma: float = 0.75
-    alpha: float = 0.3
-    beta: float = 0.7
-    smooth: float = 1.0
+    gamma: float = Field(default=0.75, gt=0)
+    alpha: float = Field(default=0.3, ge=0)
+    beta: float = Field(default=0.7, ge=0)
+    smooth: float = Field(default=1.0, gt=0)
     findings: float = Field(default=0.3, ge=0)
     entropy: float = Field(default=1.0, ge=0)
     regions: float = Field(default=0.5, ge=0)

@@ -84,7 +84,7 @@ class Adam(Frozen):
     """Adam; unnamed in the paper, the original Double U-Net's (section 3.8)."""
 
     kind: Literal["adam"] = "adam"
-    learning_rate: float = 1e-4
+    learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Schedule = "constant"
     clip_norm: float = Field(default=0.0, ge=0)
     """Largest norm of the gradient (not in the paper); 0 leaves it as it is. Overlap losses of a
@@ -98,7 +98,7 @@ class AdamW(Frozen):
     """
 
     kind: Literal["adamw"] = "adamw"
-    learning_rate: float = 1e-4
+    learning_rate: float = Field(default=1e-4, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     schedule: Schedule = "constant"
     clip_norm: float = Field(default=0.0, ge=0)
@@ -108,7 +108,7 @@ class Sgd(Frozen):
     """Stochastic gradient descent with momentum; biases and normalisations do not decay."""
 
     kind: Literal["sgd"] = "sgd"
-    learning_rate: float = 1e-2
+    learning_rate: float = Field(default=1e-2, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(default=0.0, ge=0)
@@ -120,7 +120,7 @@ class RAdam(Frozen):
     """Rectified Adam: warms up by itself (Liu et al., ICLR 2020)."""
 
     kind: Literal["radam"] = "radam"
-    learning_rate: float = 1e-4
+    learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Schedule = "constant"
     clip_norm: float = Field(default=0.0, ge=0)
 

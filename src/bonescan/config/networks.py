@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from bonescan.config.base import Frozen
 
 Rare = Annotated[float | None, Field(gt=0, lt=1)]
 """Odds of metastasis that an untrained head starts from; None leaves them as they come."""
+
+
+Levels = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
+"""Filters of each level, from the full size to the deepest."""
 
 
 class DoubleUNetSettings(Frozen):
@@ -18,7 +22,7 @@ class DoubleUNetSettings(Frozen):
     kind: Literal["double_unet"] = "double_unet"
     width: float = Field(default=1.0, gt=0)
     gate: Literal["elementwise", "metastasis", "foreground"] = "elementwise"
-    batch_norm_momentum: float = 0.01
+    batch_norm_momentum: float = Field(default=0.01, gt=0, le=1)
     metastasis_prior: float | None = Field(default=None, gt=0, lt=1)
     """Odds of metastasis that both untrained heads start from, as `UNetSettings` has it.
 
@@ -30,7 +34,7 @@ class UNetSettings(Frozen):
     """A small U-Net with instance normalisation, for tests and the shipped model."""
 
     kind: Literal["unet"] = "unet"
-    channels: tuple[int, ...] = (16, 32, 64, 96, 128)
+    channels: Levels = (16, 32, 64, 96, 128)
     compress: Literal["none", "sqrt"] = "none"
     """What the network does to grey values first: a square root evens out Poisson noise."""
     metastasis_prior: float = Field(default=0.01, gt=0, lt=1)
@@ -42,7 +46,7 @@ class ResUNetSettings(Frozen):
     """ResU-Net of Table 8 [20]: MONAI's ``UNet`` with residual units."""
 
     kind: Literal["res_unet"] = "res_unet"
-    channels: tuple[int, ...] = Field(default=(32, 64, 128, 256, 512), min_length=2)
+    channels: Levels = (32, 64, 128, 256, 512)
     residual_units: int = Field(default=2, ge=1)
     metastasis_prior: Rare = 0.01
 
@@ -51,7 +55,7 @@ class AttentionUNetSettings(Frozen):
     """Attention U-Net of Table 8 [21]: MONAI's ``AttentionUnet``."""
 
     kind: Literal["attention_unet"] = "attention_unet"
-    channels: tuple[int, ...] = Field(default=(32, 64, 128, 256, 512), min_length=2)
+    channels: Levels = (32, 64, 128, 256, 512)
     metastasis_prior: Rare = 0.01
 
 
@@ -62,7 +66,7 @@ class UNetPlusPlusSettings(Frozen):
     """
 
     kind: Literal["unet_plus_plus"] = "unet_plus_plus"
-    channels: tuple[int, int, int, int, int, int] = (32, 32, 64, 128, 256, 32)
+    channels: Annotated[Levels, Field(min_length=6, max_length=6)] = (32, 32, 64, 128, 256, 32)
     deep_supervision: bool = True
     metastasis_prior: Rare = 0.01
 
@@ -75,7 +79,7 @@ class UNet3PlusSettings(Frozen):
     """
 
     kind: Literal["unet3_plus"] = "unet3_plus"
-    channels: tuple[int, ...] = Field(default=(64, 128, 256, 512, 1024), min_length=2)
+    channels: Levels = (64, 128, 256, 512, 1024)
     skip_channels: int = Field(default=64, ge=1)
     attention: Literal["none", "cbam"] = "cbam"
     deep_supervision: bool = True
@@ -91,8 +95,8 @@ class SwinUNETRSettings(Frozen):
 
     kind: Literal["swin_unetr"] = "swin_unetr"
     feature_size: int = Field(default=24, ge=12, multiple_of=12)
-    depths: tuple[int, int, int, int] = (2, 2, 2, 2)
-    heads: tuple[int, int, int, int] = (3, 6, 12, 24)
+    depths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (2, 2, 2, 2)
+    heads: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 6, 12, 24)
     window: int = Field(default=7, ge=2)
     metastasis_prior: Rare = 0.01
 
@@ -114,7 +118,7 @@ class BtrflySettings(Frozen):
     """
 
     kind: Literal["btrfly"] = "btrfly"
-    channels: tuple[int, ...] = Field(default=(16, 32, 64, 96, 128), min_length=2)
+    channels: Levels = (16, 32, 64, 96, 128)
     body_levels: int = Field(default=2, ge=1)
     metastasis_prior: Rare = 0.01
 
@@ -163,7 +167,7 @@ class PatientClassifierSettings(Frozen):
     """
 
     kind: Literal["patient_classifier"] = "patient_classifier"
-    channels: tuple[int, ...] = Field(default=(16, 32, 64, 96, 128), min_length=2)
+    channels: Levels = (16, 32, 64, 96, 128)
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
 

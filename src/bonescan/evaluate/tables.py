@@ -51,7 +51,8 @@ def evaluate_experiments(
         ``<name>_cases.csv`` and ``_boxes.csv`` (of every lesion and mark), a picture of each fold's
         test cases, ``<name>_<run>_fold<k>.png``, the pictures ``<name>_folds.png``,
         ``_results.png``, ``_masks.png``, ``_curves.png``, ``_errors.png``, and ``about.json``. With
-        several experiments also ``all_arms`` and ``all_differences``, see
+        several experiments, or one that names comparisons, also ``all_arms`` and
+        ``all_differences``, see
         `bonescan.evaluate.comparisons`, and ``all_patient_differences``, see
         `bonescan.evaluate.patient_differences`.
     data : Path, optional
@@ -98,15 +99,16 @@ def evaluate_experiments(
             if kind in tables and tables[kind].rows and (kind != "areas" or by_region)
         ]
         shown_text += _warnings(experiment, folds)
-    if len(scored) > 1:
+    if len(scored) > 1 or any(experiment.compare for experiment, _ in scored):
         arms = arms_of(scored)
         for name, table in (
             ("arms", arm_table(arms)),
             ("differences", difference_table(arms)),
             ("patient_differences", patient_difference_table(arms)),
         ):
-            write_table(table, out / f"all_{name}")
-            shown_text += [table.markdown()] if table.rows else []
+            if table.rows:
+                write_table(table, out / f"all_{name}")
+                shown_text.append(table.markdown())
     write_text(out / "about.json", _about(experiments, runs))
     return "\n".join([*shown_text, footer()])
 

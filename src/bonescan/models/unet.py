@@ -66,8 +66,6 @@ class UNet(Network):
         compress: str = "none",
     ) -> None:
         super().__init__()
-        if len(channels) < 2:
-            raise ValueError("a U-Net needs two levels or more; give as many channels")
         self.compress = compress
         self.multiple = 2 ** (len(channels) - 1)
         inputs = [views, *channels[:-1]]
