@@ -19,7 +19,7 @@ from bonescan.report import texts, write_pdf
 from bonescan.report.fonts import PLAIN
 from bonescan.report.html import render_report
 from bonescan.report.pdf import Paper
-from bonescan.report.pdf_blocks import table_block
+from bonescan.report.pdf_blocks import CELL_GAP, table_block
 from bonescan.report.sheet import Table, compose
 from bonescan.scan import (
     REGIONS,
@@ -278,5 +278,5 @@ def test_columns_that_are_too_narrow_break_between_words() -> None:
     grid = table_block(table, 500, "Findings")
     for width, heading, cell in zip(grid._colWidths, headings, rows[0], strict=True):
         words = [*heading.split(), *cell.split()]
-        assert width >= max(stringWidth(word, PLAIN, 7.4) for word in words)
+        assert width > CELL_GAP + max(stringWidth(word, PLAIN, 7.4) for word in words)
     assert sum(grid._colWidths) == pytest.approx(500)

@@ -23,7 +23,7 @@ def test_summary_counts_marks_by_view(reading: Reading) -> None:
     assert said.startswith(
         "1 suspected metastasis in 2 marks (1 anterior, 1 posterior): chest level (left)."
     )
-    assert "Largest: ANT 1, 2.8 cm²." in said
+    assert "Largest: ANT 1 (2.8 cm²)." in said
 
 
 def test_summary_of_one_mark_in_one_view(reading: Reading) -> None:

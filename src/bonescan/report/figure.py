@@ -13,6 +13,7 @@ from bonescan.quantify.lesions import trace_outline
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
 from bonescan.report.display import SCALE_BAR_MM, Panel, lesion_marks, place_tags
+from bonescan.report.fonts import in_picture, wide_path
 from bonescan.scan import ViewName
 
 #: Picture pixels for one view pixel.
@@ -21,6 +22,7 @@ MARGIN = 30
 HEADER = 64
 FOOTER = 72
 GAP = 24
+TITLE_SIZE = 18
 
 INK = (26, 32, 40)
 MARK = (200, 16, 46)
@@ -68,7 +70,8 @@ def draw_overlay(
     width = max(width, 640)
     picture = Image.new("RGB", (width, HEADER + height + FOOTER), PAPER)
     draw = ImageDraw.Draw(picture)
-    draw.text((width / 2, 6), title, INK, _font(20), anchor="ma")
+    name = ImageFont.truetype(wide_path(), TITLE_SIZE)
+    draw.text((width / 2, 6), in_picture(title), INK, name, anchor="ma")
     left = (width - sum(widths) - GAP * (len(panels) - 1)) // 2
     for panel, own in zip(panels, widths, strict=True):
         spot = _Spot(left + SCALE * MARGIN, HEADER)

@@ -175,5 +175,9 @@ def _table(sheet: FollowUpSheet) -> Table:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    told = (" ".join(part for part in (cell.word, cell.measures) if part) for cell in row.cells)
+    # The measures stay together: where a column is narrow they stand below the word.
+    told = (
+        " ".join(part for part in (cell.word, cell.measures.replace(" ", "\u00a0")) if part)
+        for cell in row.cells
+    )
     return (str(row.finding), row.view, row.place, *told)

@@ -24,8 +24,8 @@ SEVERITY = {
     "info": HexColor("#3d5a80"),
 }
 FACT_COLUMNS = 5
-#: Air right of a cell.
-CELL_GAP = 1.6 * mm
+#: Air right of a cell, and what a text gets more than it takes, so that rounding breaks no word.
+CELL_GAP, SLACK = 1.6 * mm, 0.2
 
 
 def _style(size: float, leading: float, font: str = PLAIN, **more: object) -> ParagraphStyle:
@@ -112,8 +112,10 @@ def _hex(severity: str) -> str:
 def figures_block(figures: Sequence[tuple[str, str]], width: float) -> Grid:
     """Return the few numbers that head the page, side by side."""
     cells = [[paragraph(name, "caption"), paragraph(value, "figure")] for name, value in figures]
-    style = STYLES["figure"]
-    wanted = [stringWidth(value, style.fontName, style.fontSize) for _, value in figures]
+    wanted = [
+        max(_width(name, STYLES["caption"]), _width(value, STYLES["figure"]))
+        for name, value in figures
+    ]
     spare = (width - sum(wanted)) / len(wanted)
     return _grid(
         [cells],
@@ -170,7 +172,7 @@ def _widths(table: Table, width: float) -> list[float]:
     spare = (width - sum(wanted)) / len(wanted)
     if spare < 0:
         least = [
-            max(_text_width(word) for cell in column for word in cell.split() or [""])
+            max(_text_width(word) for cell in column for word in cell.split(" "))
             for column in columns
         ]
         room = (width - sum(least)) / (sum(wanted) - sum(least) or 1.0)
@@ -181,8 +183,11 @@ def _widths(table: Table, width: float) -> list[float]:
 
 
 def _text_width(text: str) -> float:
-    style = STYLES["total"]
-    width: float = stringWidth(text, style.fontName, style.fontSize) + CELL_GAP
+    return _width(text, STYLES["total"]) + CELL_GAP + SLACK
+
+
+def _width(text: str, style: ParagraphStyle) -> float:
+    width: float = stringWidth(text, style.fontName, style.fontSize)
     return width
 
 

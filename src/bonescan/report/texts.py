@@ -38,7 +38,8 @@ REGION_NOTE = (
 MEASURE_NOTE = (
     "× mirror: mean counts of the mark over those of the same place on the patient's other side. "
     "Probability: mean of the most probable tenth of the mark's pixels, as the model gives it. "
-    "Match: the mark in the other view that shows the same place. "
+    "Match: the mark in the other view that shows the same place; the two are one lesion, and "
+    "marks that could not be matched count as two. "
     "–: cannot be told."
 )
 NO_SPACING = "The source gives no pixel spacing: areas are in pixels, and nothing is in mm."
@@ -92,7 +93,7 @@ def summary(reading: Reading) -> str:
     if corrected:
         return f"{said} The marks are {_who(reading)}."
     sure = max(lesions, key=lambda lesion: lesion.probability)
-    return f"{said} Most probable: {mark_name(sure)}, {probability(sure.probability)}."
+    return f"{said} Most probable: {mark_name(sure)} ({probability(sure.probability)})."
 
 
 def _who(reading: Reading) -> str:
@@ -121,7 +122,7 @@ def _sides(sides: set[str]) -> str:
 
 def _largest(lesions: Sequence[Lesion]) -> str:
     largest = max(lesions, key=lambda lesion: lesion.area_mm2 or lesion.area_pixels)
-    return f"Largest: {mark_name(largest)}, {area(largest)}."
+    return f"Largest: {mark_name(largest)} ({area(largest)})."
 
 
 def mark_name(lesion: Lesion) -> str:
