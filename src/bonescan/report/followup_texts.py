@@ -61,7 +61,7 @@ def summary(followup: FollowUp) -> str:
     step = followup.steps[-1]
     told = [f"{step.counts[status]} {status}" for status in _TOLD if step.counts.get(status)]
     if "new" not in step.counts:
-        told.insert(0, "none new")
+        told.insert(0, "no new lesion")
     return (
         f"{before} suspected {_noun(before)} on {visit_label(first, 0)}, {now} on "
         f"{visit_label(final, last)}. Against the scan before, the last one shows "

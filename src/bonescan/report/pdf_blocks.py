@@ -183,7 +183,8 @@ def _widths(table: Table, width: float) -> list[float]:
 
 
 def _text_width(text: str) -> float:
-    return _width(text, STYLES["total"]) + CELL_GAP + SLACK
+    width: float = _width(text, STYLES["total"]) + CELL_GAP + SLACK
+    return width
 
 
 def _width(text: str, style: ParagraphStyle) -> float:
