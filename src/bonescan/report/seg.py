@@ -204,7 +204,8 @@ def _segment_item(segment: Segment, number: int, origin: Origin) -> Dataset:
     item.RecommendedDisplayCIELabValue = list(_LESION_LAB if segment.lesion else _REGION_LAB)
     if segment.lesion is not None:
         item.SegmentDescription = (
-            f"{texts.place(segment.lesion)}, probability {segment.lesion.probability:.2f}"
+            f"{texts.place(segment.lesion)}, "
+            f"probability {texts.probability(segment.lesion.probability)}"
         )[:1024]
     if segment.site is not None:
         bone = codes.code_item(segment.site.bone)
