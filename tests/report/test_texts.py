@@ -31,6 +31,12 @@ def test_summary_of_one_mark_in_one_view(reading: Reading) -> None:
     assert texts.summary(alone).startswith("1 suspected metastasis in 1 mark (1 anterior): chest")
 
 
+def test_marks_that_could_not_be_matched_may_be_one_lesion(reading: Reading) -> None:
+    apart = replace(reading, lesions=tuple(replace(one, match=None) for one in reading.lesions))
+    assert texts.summary(apart).startswith("Up to 2 suspected metastases in 2 marks")
+    assert dict(texts.figures(apart))[texts.LESIONS] == "up to 2"
+
+
 def test_places_stand_by_their_area_with_their_sides(reading: Reading) -> None:
     def mark(region: str, side: str, pixels: int) -> Lesion:
         return replace(reading.lesions[0], region=region, side=side, area_pixels=pixels)

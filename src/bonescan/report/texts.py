@@ -86,14 +86,21 @@ def summary(reading: Reading) -> str:
         f"{sum(lesion.view == view.view for lesion in lesions)} {view.view}"
         for view in reading.views
     )
-    number = reading.patient_lesions
-    found = "1 suspected metastasis" if number == 1 else f"{number} suspected metastases"
+    noun = "metastasis" if reading.patient_lesions == 1 else "metastases"
+    found = sentence(f"{lesion_number(reading)} suspected {noun}").rstrip(".")
     marks = "1 mark" if len(lesions) == 1 else f"{len(lesions)} marks"
     said = f"{found} in {marks} ({counts}): {places(lesions)}. {_largest(lesions)}"
     if corrected:
         return f"{said} The marks are {_who(reading)}."
     sure = max(lesions, key=lambda lesion: lesion.probability)
     return f"{said} Most probable: {mark_name(sure)} ({probability(sure.probability)})."
+
+
+def lesion_number(reading: Reading) -> str:
+    """Tell how many lesions there are; at most so many where both views have unmatched marks."""
+    unmatched = {lesion.view for lesion in reading.lesions if lesion.match is None}
+    most = "up to " if len(unmatched) > 1 else ""
+    return f"{most}{reading.patient_lesions}"
 
 
 def _who(reading: Reading) -> str:
@@ -254,7 +261,7 @@ def figures(reading: Reading) -> tuple[tuple[str, str], ...]:
         f"{sum(lesion.view == view.view for lesion in reading.lesions)} {VIEW_LABEL[view.view]}"
         for view in reading.views
     )
-    found = [(LESIONS, str(reading.patient_lesions)), (MARKS, by_view)]
+    found = [(LESIONS, lesion_number(reading)), (MARKS, by_view)]
     index = reading.index
     if index is None or index.whole is None:
         found.append((INDEX, NOT_GIVEN))
