@@ -149,7 +149,9 @@ def test_too_few_patients_are_refused(
     tiny_data: PreparedData, settings_of: SettingsOf, tmp_path: Path
 ) -> None:
     settings = settings_of(training={"folds": 8})
-    with pytest.raises(BadInput, match="7 patients with metastasis for 8 folds"):
+    with pytest.raises(
+        BadInput, match=f"^{tiny_data.folder}: 7 patients with metastasis for 8 folds; "
+    ):
         train(settings, tiny_data, tmp_path / "run")
 
 

@@ -22,6 +22,7 @@ from bonescan.train.dataset import part_cases
 from bonescan.train.folder import RunFolder
 from bonescan.train.folds import Fold, read_folds
 from bonescan.train.runs import folds_of
+from bonescan.train.runs import train_fold
 from bonescan.train.sites import make_site_folds, sites_of
 from bonescan.train.watch import Silent
 from bonescan.train.work import work_of
@@ -206,8 +207,14 @@ def test_a_needed_run_that_knows_the_site_is_refused(
     own = {"watcher": Silent(), "accelerator": "cpu"}
     run_experiment(experiment, data.folder, runs, run="pretraining", fold=1, **own)
     turned = at_sites(data, ("north", "east", "south"))  # the same pictures, other sites
-    with pytest.raises(BadInput, match=r"has learned from patient .* who is held out here"):
+    with pytest.raises(
+        BadInput, match=r"pretraining-.*: was begun with other settings, other data"
+    ):
         run_experiment(experiment, turned.folder, runs, run="transferred", fold=1, **own)
+    needs = {"pretraining": RunFolder.of(runs, experiment, "pretraining", 1)}
+    place = RunFolder.of(runs, experiment, "transferred", 1)
+    with pytest.raises(BadInput, match=r"has learned from patient .* who is held out here"):
+        train_fold(experiment.runs["transferred"], turned, place, 1, needs=needs, **own)
 
 
 def test_healthy_patients_of_the_other_sites_are_not_counted(

@@ -155,12 +155,15 @@ def folds_of(settings: Settings, data: PreparedData) -> tuple[Fold, ...]:
             f"{data.folder}: has no patient of set {name}, which data.train_negatives names; add "
             "some to cohort.csv and prepare again, or leave the set out"
         )
-    if training.split == "sites":
-        sites = sites_of((case.study, case.patient, case.site) for case in data.cases)
-        return make_site_folds(
-            sites, positives, negatives, folds=training.folds, seed=training.seed
-        )
-    return make_folds(positives, negatives, folds=training.folds, seed=training.seed)
+    try:
+        if training.split == "sites":
+            sites = sites_of((case.study, case.patient, case.site) for case in data.cases)
+            return make_site_folds(
+                sites, positives, negatives, folds=training.folds, seed=training.seed
+            )
+        return make_folds(positives, negatives, folds=training.folds, seed=training.seed)
+    except BadInput as error:
+        raise BadInput(f"{data.folder}: {error}") from error
 
 
 def predict_parts(
