@@ -21,8 +21,7 @@ from bonescan.train import run_experiment
 from bonescan.train.dataset import part_cases
 from bonescan.train.folder import RunFolder
 from bonescan.train.folds import Fold, read_folds
-from bonescan.train.runs import folds_of
-from bonescan.train.runs import train_fold
+from bonescan.train.runs import folds_of, train_fold
 from bonescan.train.sites import make_site_folds, sites_of
 from bonescan.train.watch import Silent
 from bonescan.train.work import work_of
