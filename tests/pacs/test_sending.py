@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -171,7 +172,9 @@ def test_a_listener_that_never_answers(folder: Path) -> None:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         port = mute.getsockname()[1]
+        begun = time.monotonic()
         done = send_result(folder, Archive("KEEPER", "127.0.0.1", port, timeout_s=1))
+        assert time.monotonic() - begun < 20
     assert "does not answer as an archive does" in done.problems[0]
     assert not (folder / "sent.json").exists()
 

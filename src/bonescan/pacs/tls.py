@@ -20,7 +20,8 @@ _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 10, 62, 64
 #: Parts of OpenSSL's reasons with which the other side turns our own certificate down; a handshake
 #: failure is what TLS 1.2 answers where there is none.
 _OURS = ("CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "ALERT_HANDSHAKE_FAILURE", "CERTIFICATE_")
-#: Seconds for the other side to say what it dislikes: TLS 1.3 tells it after the handshake.
+#: Seconds for the other side to say what it dislikes, once nothing has come about: TLS 1.3 tells it
+#: after the handshake.
 _AFTERTHOUGHT_S = 5.0
 
 
@@ -143,6 +144,7 @@ def wants_tls(link: socket.socket) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # nothing is sent: this asks for a language, not for trust
+    link.settimeout(_AFTERTHOUGHT_S)
     try:
         with context.wrap_socket(link):
             return True
