@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import chain
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.utils import ImageReader
@@ -29,8 +30,6 @@ from bonescan.report.pdf_pages import (
 from bonescan.report.pdf_pictures import Print, draw_pictures, pictures_height
 from bonescan.report.sheet import Table
 
-#: Pictures in one row at most; where there are more, each view has a row of its own.
-MOST_IN_A_ROW = 4
 #: Height of a row of pictures, least and most.
 LEAST_PICTURE, MOST_PICTURE = 62 * POINTS, 128 * POINTS
 #: Timeline and table get so much of the first page at most; the table then goes on over others.
@@ -102,8 +101,7 @@ class _Comparison(Pages):
     def _rows(self) -> list[list[Print]]:
         """Return the pictures in one row, or one row for each view."""
         strips = [[_printed(picture) for picture in strip] for strip in self.sheet.strips]
-        together = [item for strip in strips for item in strip]
-        return [together] if len(together) <= MOST_IN_A_ROW else strips
+        return [list(chain.from_iterable(strips))] if self.sheet.in_one_row else strips
 
     def _notes(self) -> list[Flowable]:
         return [paragraph(note, "note") for note in self.sheet.notes]

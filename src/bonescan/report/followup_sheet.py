@@ -14,6 +14,9 @@ from bonescan.report import texts
 from bonescan.report.display import Mark, Panel, lay_out
 from bonescan.scan import VIEW_NAMES, Flag, View, ViewName
 
+#: Pictures in one row at most.
+MOST_IN_A_ROW = 4
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -90,6 +93,11 @@ class FollowUpSheet:
     notes: tuple[str, ...]
     provenance: str
     made_at: str
+
+    @property
+    def in_one_row(self) -> bool:
+        """Whether all pictures stand in one row; else each view has a row of its own."""
+        return sum(len(strip) for strip in self.strips) <= MOST_IN_A_ROW
 
 
 def compose_followup(followup: FollowUp) -> FollowUpSheet:
