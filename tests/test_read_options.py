@@ -84,7 +84,8 @@ def test_seg_goes_in_again_and_every_number_is_the_same(call: Call, model: dict[
     assert page.count(source["sha256"]) == 1
     assert f"from seg.dcm (SHA-256 {source['sha256'][:12]}...)" in page
     front, back = (model["views"][view]["lesion_count"] for view in ("anterior", "posterior"))
-    assert f"({front} anterior, {back} posterior), a reader&#39;s." in page
+    assert f"({front} anterior, {back} posterior): " in page
+    assert "The marks are a reader&#39;s." in page
     said = {
         str(element.value)
         for element in pydicom.dcmread("seg/sim0001/sr.dcm").iterall()
