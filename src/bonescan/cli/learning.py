@@ -288,6 +288,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="Finished run folder.")],
     out: Annotated[Path, typer.Option(help="Folder for the model package.")],
     name: Annotated[str | None, typer.Option(help="Name of the model on its card.")] = None,
+    version: Annotated[str, typer.Option(help="Version of the model on its card.")] = "1",
     false_marks: Annotated[
         float, typer.Option(help="False marks a validation patient that the threshold may cost.")
     ] = 1.0,
@@ -309,7 +310,7 @@ def export(
 
     threshold = lesion_threshold(run, most_false=false_marks)
     if not cohort:
-        package = export_run(run, out, name=name, threshold=threshold)
+        package = export_run(run, out, name=name, version=version, threshold=threshold)
     else:
         with progress("calibrating") as report:
             package, remarks = export_calibrated(
@@ -317,6 +318,7 @@ def export(
                 out,
                 cohort,
                 name=name,
+                version=version,
                 threshold=threshold,
                 most_false=false_marks,
                 progress=report,

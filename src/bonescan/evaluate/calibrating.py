@@ -66,6 +66,7 @@ def export_calibrated(
     cohorts: Sequence[Path],
     *,
     name: str | None = None,
+    version: str = "1",
     threshold: Threshold,
     most_false: float = MOST_FALSE,
     progress: Progress | None = None,
@@ -75,7 +76,7 @@ def export_calibrated(
     Parameters are those of `bonescan.train.export.export_run` and of `calibrate_package`;
     ``threshold`` is for the network's own probability, and stays where nothing can be calibrated.
     """
-    package = export_run(run_folder, out, name=name, threshold=threshold)
+    package = export_run(run_folder, out, name=name, version=version, threshold=threshold)
     try:
         return calibrate_package(
             package, run_folder, cohorts, most_false=most_false, progress=progress
