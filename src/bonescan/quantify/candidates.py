@@ -30,7 +30,7 @@ from bonescan.quantify.regions import FRAME_MM, Skeleton, find_skeleton, on_bone
 from bonescan.scan import OTHER_BONE, REGIONS, Scan, View, ViewName
 
 #: A candidate's pixels have at least this share of its highest probability.
-SHARE_OF_PEAK = 0.3
+SHARE_OF_PEAK = 0.5
 #: Odds of probabilities are cut here, beyond which a network's figures say little.
 LEAST_PROBABILITY = 1e-3
 #: The ring about a candidate whose counts it is compared with: its nearer and farther edge.

@@ -15,8 +15,6 @@ from bonescan.predict import Prediction
 from bonescan.quantify.candidates import FEATURES, Candidates, find_candidates, log_odds
 from bonescan.scan import Scan, ViewName
 
-#: A mark reaches as far as the network's probability is this share of its highest in the candidate.
-EXTENT = 0.5
 #: Side of the square patch whose mean probability makes the score without calibration, in pixels.
 SCORE_PATCH = 3
 #: What a patient's probability rests on.
@@ -34,8 +32,8 @@ class Scores:
     Attributes
     ----------
     marks : mapping of view name to (H, W) float32
-        Marks are cut from these pictures: each candidate has its calibrated probability where the
-        network's is at least half of its highest there, the rest is 0; the network's own probability of each pixel where the package does not calibrate.
+        Marks are cut from these pictures: each candidate has its calibrated probability, the rest
+        is 0; the network's own probability of each pixel where the package does not calibrate.
     patient : float
         Probability that the patient has metastases; an uncalibrated score where the package does
         not calibrate it.
@@ -62,10 +60,7 @@ def score_scan(scan: Scan, seen: Prediction, card: Card) -> Scores:
         return Scores(seen.metastasis, patient_score(seen.metastasis.values()))
     found = find_candidates(scan, seen, candidate_rule(card.lesions.low))
     scores = [card.lesions.model.probabilities(item.features, FEATURES) for item in found]
-    marks = {
-        item.view.name: _paint(item, own, seen.metastasis[item.view.name])
-        for item, own in zip(found, scores, strict=True)
-    }
+    marks = {item.view.name: _paint(item, own) for item, own in zip(found, scores, strict=True)}
     every = np.concatenate(scores) if scores else np.zeros(0)
     if card.patient is None:
         return Scores(marks, float(every.max(initial=0.0)))
@@ -99,12 +94,6 @@ def patient_score(probabilities: Iterable[NDArray[np.float32]]) -> float:
     )
 
 
-def _paint(
-    item: Candidates, scores: NDArray[np.float64], network: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Give each candidate its probability, as far as the network's is half of its highest there."""
-    count = len(scores)
-    highest = ndimage.maximum(network, item.labels, np.arange(count + 1)) if count else np.zeros(1)
-    inside = network >= EXTENT * np.asarray(highest)[item.labels]
-    painted = np.concatenate([[0.0], scores])[item.labels]
-    return np.where(inside, painted, 0).astype(np.float32)
+def _paint(item: Candidates, scores: NDArray[np.float64]) -> NDArray[np.float32]:
+    painted: NDArray[np.float32] = np.concatenate([[0.0], scores])[item.labels].astype(np.float32)
+    return painted
