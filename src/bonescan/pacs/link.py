@@ -1,7 +1,4 @@
-(
-    """An association with an archive: store an object, ask for one."""
-    """An association with an archive: store an object, ask for one."""
-)
+"""An association with an archive: store an object, ask for one."""
 
 from __future__ import annotations
 
