@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Callable
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +27,11 @@ from bonescan.scan import Crop, Identity, Scan, View, ViewName
 ROOT = Path(__file__).resolve().parents[1]
 #: Real scans lie beside the project where they are at hand; they never enter it.
 REAL = ROOT.parent / "shared" / "real"
+
+#: Where Debian's orthanc-dicomweb lies.
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+#: Seconds that an archive gets to come up on a busy machine.
+PATIENCE_S = 120
 
 # A machine that is busy fails no property.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -153,6 +166,68 @@ def save_pair(plain_scan: Scan) -> Callable[[Path, str], list[Path]]:
         return paths
 
     return save
+
+
+@pytest.fixture
+def start_orthanc(
+    tmp_path: Path,
+) -> Callable[..., AbstractContextManager[tuple[int, str]]]:
+    """Start an archive of our own, with more settings; gives its DICOM port and web address."""
+    if shutil.which("Orthanc") is None:
+        pytest.skip("Orthanc is not installed")
+    if not DICOMWEB.exists():
+        pytest.skip("orthanc-dicomweb is not installed")
+
+    @contextmanager
+    def start(**more: object) -> Iterator[tuple[int, str]]:
+        dicom_port, http_port = _free_port(), _free_port()
+        settings = {
+            "Name": "bonescan-test",
+            "DicomAet": "ARCHIVE",
+            "DicomPort": dicom_port,
+            "HttpPort": http_port,
+            "HttpBindAddresses": ["127.0.0.1"],
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "DicomAlwaysAllowStore": True,
+            "DicomAlwaysAllowFind": True,
+            "StorageDirectory": str(tmp_path / "archive"),
+            "IndexDirectory": str(tmp_path / "archive"),
+            "Plugins": [str(DICOMWEB.resolve())],
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        }
+        config = tmp_path / "orthanc.json"
+        config.write_text(json.dumps({**settings, **more}))
+        address = f"http://127.0.0.1:{http_port}"
+        with (tmp_path / "orthanc.log").open("wb") as log:
+            process = subprocess.Popen([str(shutil.which("Orthanc")), str(config)], stderr=log)
+            try:
+                _wait_for(f"{address}/system", process)
+                yield dicom_port, address
+            finally:
+                process.terminate()
+                process.wait(PATIENCE_S)
+
+    return start
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        assert process.poll() is None, "Orthanc ended"
+        try:
+            urllib.request.urlopen(address).close()
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError("Orthanc did not answer")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -9,8 +10,9 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -238,6 +240,46 @@ def test_the_command_sends_under_tls(folder: Path, papers: Papers) -> None:
     assert done.exit_code == 0, done.output
     assert "4 sent to KEEPER@127.0.0.1" in done.output
     assert len(listener.taken) == 4
+
+
+@pytest.mark.acceptance
+def test_orthanc_takes_them_under_tls(
+    folder: Path,
+    papers: Papers,
+    start_orthanc: Callable[..., AbstractContextManager[tuple[int, str]]],
+) -> None:
+    """By the command: without our certificate nothing, with it each object once."""
+    run, own = CliRunner(), ["--tls-certificate", str(papers.own)]
+    settings = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(papers.archive),
+        "DicomTlsPrivateKey": str(papers.archive),
+        "DicomTlsTrustedCertificates": str(papers.authority),
+        "DicomTlsRemoteCertificateRequired": True,
+    }
+    with start_orthanc(**settings) as (port, address):
+        call = ["send", str(folder), "--to", f"ARCHIVE@127.0.0.1:{port}"]
+        clear = run.invoke(app, call)
+        call += ["--tls", "--tls-ca", str(papers.authority)]
+        unknown = run.invoke(app, call)
+        before = instances(address)
+        first, again = run.invoke(app, [*call, *own]), run.invoke(app, [*call, *own])
+        after = instances(address)
+    assert clear.exit_code != 0
+    assert "wants TLS" in clear.output
+    assert unknown.exit_code != 0
+    assert "does not take our certificate" in unknown.output
+    assert before == []
+    assert first.exit_code == 0, first.output
+    assert "4 sent to ARCHIVE@127.0.0.1" in first.output
+    assert again.exit_code == 0, again.output
+    assert sorted(after) == sorted(str(pydicom.dcmread(folder / n).SOPInstanceUID) for n in ALL)
+
+
+def instances(address: str) -> list[str]:
+    """Return the SOP Instance UIDs that an Orthanc has."""
+    with urllib.request.urlopen(f"{address}/instances?expand") as answer:
+        return [item["MainDicomTags"]["SOPInstanceUID"] for item in json.load(answer)]
 
 
 @pytest.mark.acceptance

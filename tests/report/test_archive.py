@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
 
@@ -24,10 +22,8 @@ from bonescan.report.objects import OBJECTS, write_objects
 
 pytestmark = pytest.mark.acceptance
 
-#: Where Debian's orthanc-dicomweb lies.
-PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 BOUNDARY = "bonescan-part"
-#: Seconds that an archive gets to come up on a busy machine.
+#: Seconds that an archive gets to answer on a busy machine.
 PATIENCE_S = 120
 
 
@@ -80,57 +76,12 @@ def test_dcmtk_shows_the_objects(nm_study, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def orthanc(tmp_path: Path) -> Iterator[tuple[int, str]]:
-    """Start an archive on free loopback ports; yield its DICOM port and its web address."""
-    need("Orthanc")
-    if not PLUGIN.exists():
-        pytest.skip("orthanc-dicomweb is not installed")
-    dicom_port, http_port = free_port(), free_port()
-    settings = {
-        "Name": "bonescan-test",
-        "DicomAet": "ARCHIVE",
-        "DicomPort": dicom_port,
-        "HttpPort": http_port,
-        "HttpBindAddresses": ["127.0.0.1"],
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "DicomAlwaysAllowStore": True,
-        "DicomAlwaysAllowFind": True,
-        "StorageDirectory": str(tmp_path / "archive"),
-        "IndexDirectory": str(tmp_path / "archive"),
-        "Plugins": [str(PLUGIN.resolve())],
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-    }
-    config = tmp_path / "orthanc.json"
-    config.write_text(json.dumps(settings))
-    address = f"http://127.0.0.1:{http_port}"
-    with (tmp_path / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen([str(shutil.which("Orthanc")), str(config)], stderr=log)
-        try:
-            wait_for(f"{address}/system", process)
-            yield dicom_port, address
-        finally:
-            process.terminate()
-            process.wait(PATIENCE_S)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        assert process.poll() is None, "Orthanc ended"
-        try:
-            urllib.request.urlopen(address).close()
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError("Orthanc did not answer")
+def orthanc(
+    start_orthanc: Callable[..., AbstractContextManager[tuple[int, str]]],
+) -> Iterator[tuple[int, str]]:
+    """An archive: its DICOM port and its web address."""
+    with start_orthanc() as started:
+        yield started
 
 
 def store(datasets: list[pydicom.Dataset], port: int) -> list[int]:
