@@ -13,7 +13,7 @@ from bonescan.quantify.lesions import trace_outline
 from bonescan.quantify.position import side_of_edge
 from bonescan.report import texts
 from bonescan.report.display import SCALE_BAR_MM, Panel, lesion_marks, place_tags
-from bonescan.report.fonts import in_picture, wide_path
+from bonescan.report.fonts import in_picture
 from bonescan.scan import ViewName
 
 #: Picture pixels for one view pixel.
@@ -70,8 +70,7 @@ def draw_overlay(
     width = max(width, 640)
     picture = Image.new("RGB", (width, HEADER + height + FOOTER), PAPER)
     draw = ImageDraw.Draw(picture)
-    name = ImageFont.truetype(wide_path(), TITLE_SIZE)
-    draw.text((width / 2, 6), in_picture(title), INK, name, anchor="ma")
+    draw_title(draw, title, width / 2)
     left = (width - sum(widths) - GAP * (len(panels) - 1)) // 2
     for panel, own in zip(panels, widths, strict=True):
         spot = _Spot(left + SCALE * MARGIN, HEADER)
@@ -80,6 +79,15 @@ def draw_overlay(
     foot = HEADER + height + FOOTER - 8
     draw.text((width / 2, foot), texts.RESEARCH_USE, INK, _font(17), anchor="ms")
     return picture
+
+
+def draw_title(draw: ImageDraw.ImageDraw, title: str, middle: float) -> None:
+    """Write a title of any script at the top of a picture, around a column of pixels."""
+    runs = [(ImageFont.truetype(path, TITLE_SIZE), said) for path, said in in_picture(title)]
+    left = middle - sum(font.getlength(said) for font, said in runs) / 2
+    for font, said in runs:
+        draw.text((left, 6 + TITLE_SIZE), said, INK, font, anchor="ls")
+        left += font.getlength(said)
 
 
 def _draw_panel(

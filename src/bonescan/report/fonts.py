@@ -1,10 +1,11 @@
-"""Which font shows which character, with no font of the system.
+"""Which font shows which character.
 
 Western text is set in Helvetica, one of the fonts that every PDF viewer has. What it lacks comes
 embedded from DejaVu Sans, which matplotlib brings along (Greek, Cyrillic, Vietnamese and more);
-Chinese, Japanese and Korean names from the Asian fonts that PDF viewers supply by name: Han
-characters that Japanese has are set in its font, so that a Japanese name is in one font throughout.
-Pictures have DejaVu Sans alone.
+Chinese, Japanese and Korean names from a font of the machine (`bonescan.report.asian_fonts`),
+embedded, too. Where it has none, paper names the Asian fonts that PDF viewers supply, Japan's for
+those Han characters that it has, so that a Japanese name is in one font throughout; pictures show
+question marks.
 """
 
 from __future__ import annotations
@@ -19,17 +20,12 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
 
+from bonescan.report.asian_fonts import installed_font, is_asian
+
 PLAIN, BOLD = "Helvetica", "Helvetica-Bold"
 _WIDE = "BonescanWide"
-_JAPANESE = "HeiseiKakuGo-W5"
-#: First and last character of each script, and the font that PDF viewers supply for it.
-_ASIAN = (
-    ("\u1100", "\u11ff", "HYGothic-Medium"),  # hangul
-    ("\uac00", "\ud7af", "HYGothic-Medium"),
-    ("\u2e80", "\u9fff", "STSong-Light"),  # kana, han
-    ("\uf900", "\ufaff", "STSong-Light"),
-    ("\uff00", "\uffef", "STSong-Light"),  # full width
-)
+#: Fonts that PDF viewers supply.
+_JAPANESE, _CHINESE, _KOREAN = "HeiseiKakuGo-W5", "STSong-Light", "HYGothic-Medium"
 #: Stands for what no font shows.
 UNKNOWN = "?"
 
@@ -39,8 +35,9 @@ def markup(text: str) -> str:
 
     Control characters, half pairs and characters that no font shows become question marks.
     """
+    asian = frozenset(filter(is_asian, text))
     parts = []
-    for font, run in groupby(text, _font):
+    for font, run in groupby(text, lambda character: _font(character, asian)):
         shown = escape("".join(run))
         if font is None:
             shown = UNKNOWN * len(shown)
@@ -50,26 +47,34 @@ def markup(text: str) -> str:
     return "".join(parts)
 
 
-@cache
-def _font(character: str) -> str | None:
-    """Return the font of a character: "" for the text's own, None where none shows it."""
+def _font(character: str, asian: frozenset[str]) -> str | None:
+    """Return the font of a character: "" for the text's own, None where none shows it.
+
+    ``asian`` are all such characters of the text: one font is sought for them together.
+    """
     if ord(character) < 32 or 0xD800 <= ord(character) < 0xE000:
         return "" if character in "\n\t" else None
+    if character in asian:
+        return _asian(character, asian)
     try:
         character.encode("cp1252")
     except UnicodeEncodeError:
-        return _other_font(character)
+        return _WIDE if ord(character) in _wide().face.charToGlyph else None
     return ""
 
 
-def _other_font(character: str) -> str | None:
-    for first, last, name in _ASIAN:
-        if first <= character <= last:
-            own = _JAPANESE if _in_japanese(character) else name
-            if own not in pdfmetrics.getRegisteredFontNames():
-                _register(own, UnicodeCIDFont(own))
-            return own
-    return _WIDE if ord(character) in _wide().face.charToGlyph else None
+def _asian(character: str, asian: frozenset[str]) -> str:
+    own = installed_font(asian) or installed_font([character])
+    if own is not None:
+        return _registered(own)
+    if "\u1100" <= character <= "\u11ff" or "\uac00" <= character <= "\ud7af":
+        return _registered(_supplied(_KOREAN))
+    return _registered(_supplied(_JAPANESE if _in_japanese(character) else _CHINESE))
+
+
+@cache
+def _supplied(name: str) -> UnicodeCIDFont:
+    return UnicodeCIDFont(name)
 
 
 def _in_japanese(character: str) -> bool:
@@ -80,10 +85,21 @@ def _in_japanese(character: str) -> bool:
     return True
 
 
-def in_picture(text: str) -> str:
-    """Return a text as `wide_path` shows it: what it lacks becomes question marks."""
-    known = _wide().face.charToGlyph
-    return "".join(character if ord(character) in known else UNKNOWN for character in text)
+def in_picture(text: str) -> list[tuple[Path, str]]:
+    """Return a text as runs of a font's file and what it shows; question marks where none does."""
+    asian = frozenset(filter(is_asian, text))
+    shown = [_picture_font(character, asian) for character in text]
+    return [
+        (path, "".join(character for _, character in run))
+        for path, run in groupby(shown, lambda item: item[0])
+    ]
+
+
+def _picture_font(character: str, asian: frozenset[str]) -> tuple[Path, str]:
+    if ord(character) in _wide().face.charToGlyph:
+        return wide_path(), character
+    own = installed_font(asian) or installed_font([character]) if character in asian else None
+    return (wide_path(), UNKNOWN) if own is None else (Path(own.face.filename), character)
 
 
 @cache
@@ -99,11 +115,14 @@ def wide_path() -> Path:
 @cache
 def _wide() -> TTFont:
     font = TTFont(_WIDE, str(wide_path()))
-    _register(_WIDE, font)
+    _registered(font)
     return font
 
 
-def _register(name: str, font: TTFont | UnicodeCIDFont) -> None:
-    """Register a font; what is bold elsewhere is set in the same one."""
-    pdfmetrics.registerFont(font)
-    pdfmetrics.registerFontFamily(name, normal=name, bold=name, italic=name, boldItalic=name)
+def _registered(font: TTFont | UnicodeCIDFont) -> str:
+    """Register a font, and return its name; what is bold elsewhere is set in the same one."""
+    name = str(font.fontName)
+    if name not in pdfmetrics.getRegisteredFontNames():
+        pdfmetrics.registerFont(font)
+        pdfmetrics.registerFontFamily(name, normal=name, bold=name, italic=name, boldItalic=name)
+    return name
