@@ -248,7 +248,30 @@ def test_anatomy_of_slicer_is_left_out(nm_study, source: Dataset, tmp_path: Path
     seg.SegmentSequence[0].SegmentedPropertyCategoryCodeSequence = anatomy
     front, _, flags = read(seg, tmp_path, nm_study.scan)
     np.testing.assert_array_equal(front > 0, spot(70, 9) > 0)
-    assert flags == ["theirs.dcm: 1 segments of anatomy are not taken as marks"]
+    assert flags == ["theirs.dcm: 1 segment of anatomy not taken as marks"]
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_what_a_reader_calls_benign_is_no_metastasis(
+    nm_study, source: Dataset, tmp_path: Path, kind: str
+) -> None:
+    front_map = spot(9, 9) + 2 * spot(70, 9) if kind == "LABELMAP" else spot(70, 9)
+    frames = [(2, 1, front_map), (1, 1, spot(9, 9)), (1, 2, spot(20, 9))]
+    if kind == "LABELMAP":
+        frames.pop(1)
+    seg = foreign(source, frames, labels=("Benign ", "rib, left"), kind=kind)
+    front, back, flags = read(seg, tmp_path, nm_study.scan)
+    np.testing.assert_array_equal(front > 0, spot(70, 9) > 0)
+    assert not back.any()
+    assert flags == ["theirs.dcm: 1 segment named benign not taken as marks"]
+
+
+def test_a_reader_may_find_nothing_but_what_is_benign(
+    nm_study, source: Dataset, tmp_path: Path
+) -> None:
+    seg = foreign(source, [(1, 1, spot(9, 9))], labels=("BENIGN",))
+    front, back, _ = read(seg, tmp_path, nm_study.scan)
+    assert not (front.any() or back.any())
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])

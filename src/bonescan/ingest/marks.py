@@ -49,7 +49,7 @@ def read_marks(files: Sequence[Path], scan: Scan, names: LabelNames | None = Non
     scan : Scan
         What they were drawn on.
     names : LabelNames, optional
-        What the names in Labelme files mean.
+        What the names in Labelme files mean, and which segments of a Segmentation are benign.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def _read(named: Path, scan: Scan, names: LabelNames) -> _Told:
     elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         kind, (labels, flags) = "labelme", _labelme(path, view, scan, names)
     else:
-        kind, (labels, flags) = "segmentation", read_segmentation(path, scan)
+        kind, (labels, flags) = "segmentation", read_segmentation(path, scan, names)
     views = tuple(name for name in VIEW_NAMES if name in labels)
     source = MarkSource(path.name, hashlib.sha256(content).hexdigest(), kind, views)
     return _Told(source, labels, flags)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from bonescan.config import LabelNames
 from bonescan.errors import BadInput
 from bonescan.ingest import headers
 from bonescan.ingest.cutting import Labels, cut_into_views
@@ -37,7 +38,31 @@ class _SourceFrame:
     number: int | None
 
 
-def read_segmentation(path: Path, scan: Scan) -> tuple[dict[ViewName, Labels], list[Flag]]:
+@dataclass(frozen=True)
+class _Segments:
+    """The numbers of the segments that mark lesions, and how many name anatomy, or what is benign.
+
+    A number that the object does not describe marks nothing.
+    """
+
+    lesions: frozenset[int]
+    anatomy: int
+    benign: int
+
+    @property
+    def flags(self) -> list[str]:
+        """What is not taken, in words."""
+        kinds = ((self.anatomy, "of anatomy"), (self.benign, "named benign"))
+        return [
+            f"{count} {'segment' if count == 1 else 'segments'} {kind} not taken as marks"
+            for count, kind in kinds
+            if count
+        ]
+
+
+def read_segmentation(
+    path: Path, scan: Scan, names: LabelNames | None = None
+) -> tuple[dict[ViewName, Labels], list[Flag]]:
     """Read a Segmentation as marks.
 
     Parameters
@@ -46,13 +71,15 @@ def read_segmentation(path: Path, scan: Scan) -> tuple[dict[ViewName, Labels], l
         Binary, fractional (half of the highest value or more counts) or a label map.
     scan : Scan
         What it segments.
+    names : LabelNames, optional
+        Its ``benign`` names, which are those of segments that mark no metastasis.
 
     Returns
     -------
     labels : dict from view name to (H, W) int32
         For each view whose source instance the object refers to: 0 none, else the number of the
         segment, the lowest where segments overlap. Segments of the category Anatomical Structure
-        are left out.
+        and those with a benign name are left out.
     flags : list of Flag
         What was not taken.
 
@@ -71,8 +98,8 @@ def read_segmentation(path: Path, scan: Scan) -> tuple[dict[ViewName, Labels], l
     dataset = headers.read_dataset(path)
     _check_study(path, dataset, scan)
     views = _views_of(path, dataset, scan)
-    taken, left_out = _segments(dataset)
-    if left_out and not taken:
+    segments = _segments(dataset, names or LabelNames())
+    if segments.anatomy and not (segments.lesions or segments.benign):
         raise BadInput(
             f"{path}: all segments are of the category Anatomical Structure, which is no mark; "
             "give lesions another category, or say that there is none by empty PNG masks"
@@ -83,7 +110,7 @@ def read_segmentation(path: Path, scan: Scan) -> tuple[dict[ViewName, Labels], l
     }
     overlapping = 0
     for number, source, mask in _frames(path, dataset):
-        if number not in taken:
+        if number not in segments.lesions:
             continue
         first = _seen_on(path, source, views)[0]
         frame = drawn[first.sop_instance_uid, first.frame]
@@ -96,9 +123,7 @@ def read_segmentation(path: Path, scan: Scan) -> tuple[dict[ViewName, Labels], l
         found, doubts = cut_into_views(path.name, numbers, shown)
         labels |= found
         flags += doubts
-    if left_out:
-        message = f"{path.name}: {left_out} segments of anatomy are not taken as marks"
-        flags.append(Flag("marks-left-out", message, "info"))
+    flags += [Flag("marks-left-out", f"{path.name}: {said}", "info") for said in segments.flags]
     if overlapping:
         message = f"{path.name}: segments overlap in {overlapping} pixels, which go to the first"
         flags.append(Flag("marks-left-out", message, "info"))
@@ -143,17 +168,19 @@ def _views_of(path: Path, dataset: Dataset, scan: Scan) -> tuple[View, ...]:
     return fitting
 
 
-def _segments(dataset: Dataset) -> tuple[set[int], int]:
-    """Return the numbers of the segments that mark lesions, and how many name anatomy."""
-    taken, anatomy = set(), 0
+def _segments(dataset: Dataset, names: LabelNames) -> _Segments:
+    lesions, anatomy, benign = set(), 0, 0
+    benign_names = {name.casefold() for name in names.benign}
     for item in headers.items(dataset, "SegmentSequence"):
         number = headers.number(item, "SegmentNumber")
         category = headers.items(item, "SegmentedPropertyCategoryCodeSequence")
         if category and headers.text(category[0], "CodeValue") in _ANATOMY:
             anatomy += 1
+        elif headers.text(item, "SegmentLabel").strip().casefold() in benign_names:
+            benign += 1
         elif number is not None and number > 0:
-            taken.add(int(number))
-    return taken, anatomy
+            lesions.add(int(number))
+    return _Segments(frozenset(lesions), anatomy, benign)
 
 
 def _groups(dataset: Dataset) -> tuple[Dataset, ...]:
