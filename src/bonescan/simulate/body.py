@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bonescan.simulate.parameters import BodyParameters
 from bonescan.simulate.posture import Pose
@@ -264,7 +264,7 @@ def _organs(p: BodyParameters, pose: Pose) -> list[tuple[str, Shape]]:
     size = p.size
     shapes: list[tuple[str, Shape]] = []
 
-    def put(name: str, centre: tuple[float, ...], radii: tuple[float, ...], limb: str) -> None:
+    def put(name: str, centre: tuple[float, ...], radii: ArrayLike, limb: str) -> None:
         at = pose(f32([centre]), limb, "M")[0]
         shapes.append((name, Ellipsoid(at, f32(radii) * f32(size))))
 
@@ -277,11 +277,14 @@ def _organs(p: BodyParameters, pose: Pose) -> list[tuple[str, Shape]]:
         bean = tube(line, f32([21, 25, 22]) * f32(size))
         shapes += [(f"kidney {side}", piece) for piece in bean]
     radius = (p.bladder_ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3) / size
-    # Filling lifts the dome, which need not lie in the middle; the floor is wide and flat.
-    lean = p.bladder_lean * radius
-    put("bladder", (0, 135, 908 + 0.72 * radius), (radius * 1.14, radius, radius * 0.74), "pelvis")
-    dome = (lean, 135, 908 + 1.1 * radius)
-    put("bladder", dome, (radius * 0.86, radius * 0.9, radius * 0.72), "pelvis")
+    # Filling lifts the dome, which need not lie in the middle; the floor is wide and flat. What
+    # is left after voiding, as patients do before the scan, lies flat behind the pubis.
+    flat = float(np.clip((200.0 - p.bladder_ml) / 170.0, 0.0, 1.0))
+    spread = f32([1 + 0.35 * flat, 1 + 0.15 * flat, 1 / ((1 + 0.35 * flat) * (1 + 0.15 * flat))])
+    spread *= f32(radius)
+    lean, high = p.bladder_lean * radius, float(spread[2])
+    put("bladder", (0, 135, 908 + 0.72 * high), spread * f32([1.14, 1.0, 0.74]), "pelvis")
+    put("bladder", (lean, 135, 908 + 1.1 * high), spread * f32([0.86, 0.9, 0.72]), "pelvis")
     put("prostate or uterus", (0, 155, 905 if p.sex == "M" else 960), (22, 18, 18), "pelvis")
     if p.sex == "M":
         put("genitals", (0, 92, 848), (20, 20, 42), "pelvis")

@@ -197,18 +197,18 @@ class BodyParameters:
             head_nod_deg=around(6, 5, 12),
             scoliosis_deg=around(0, 5 + 0.1 * older, 22),
             kyphosis_deg=float(abs(around(0, 4 + 0.25 * older, 28))),
-            rib_slope_deg=around(8, 4, 9),
+            rib_slope_deg=around(4, 4, 9),
             pelvic_tilt_deg=around(-10, 5, 12),
             pelvic_obliquity_deg=around(0, 1.2, 3),
             table_rotation_deg=around(0, 2, 5),
-            leg_rotation_deg=pair(9.0, 6.0, 4.0, 13.0),
+            leg_rotation_deg=pair(7.0, 5.0, 3.5, 12.0),
             leg_spread_deg=pair(1.9, 1.2, 0.6, 2.6),
-            foot_flexion_deg=pair(13.0, 8.0, 3.0, 15.0),
+            foot_flexion_deg=pair(8.0, 7.0, 3.0, 14.0),
             knee_flexion_deg=pair(4.0, 3.0, 1.0, 4.0),
-            shrug_deg=pair(5.0, 4.0, 1.5, 8.0),
+            shrug_deg=pair(11.0, 4.0, 2.0, 8.0),
             leg_length=around(0.985 if female else 1.0, 0.018, 0.04),
             arm_length=around(0.98 if female else 1.0, 0.018, 0.04),
-            shoulder_width=around(0.95 if female else 1.0, 0.03, 0.06),
+            shoulder_width=around(0.91 if female else 0.94, 0.03, 0.06),
             scapula_height=around(0.92, 0.03, 0.07),
             pelvis_width=around(1.02 if female else 0.98, 0.03, 0.06),
             thorax_width=around(0.95 if female else 1.0, 0.03, 0.07),
@@ -220,10 +220,10 @@ class BodyParameters:
             shoulder_difference=around(0, 0.02, 0.05),
             wing_flare_deg=pair(1.0, 4.0, 2.0, 8.0),
             knee_valgus_deg=pair(-1.4, 1.5, 0.8, 4.0),
-            foot_turn_deg=pair(0.0, 8.0, 5.0, 16.0),
+            foot_turn_deg=pair(-8.0, 6.0, 4.0, 13.0),
             shape_spread=around(1.0, 0.15, 0.3),
             bone_girth=around(1.0, 0.04, 0.08),
-            bladder_ml=float(np.clip(rng.lognormal(4.7, 0.6), 30, 500)),
+            bladder_ml=float(np.clip(rng.lognormal(4.3, 0.6), 25, 500)),
         )
         hands = pair(3.0, 3.5, 1.5, 6.0)
         swing = [
@@ -232,7 +232,7 @@ class BodyParameters:
         ]
         elbows = (max(swing[0], 0.0), max(swing[1], 0.0))
         lean = around(0, 0.22, 0.5)
-        jaw = around(13, 2.5, 5)
+        jaw = around(14.5, 2.0, 4)
         over = [bool(rng.random() < 0.06) for _ in "RL"]
         return replace(
             drawn,

@@ -23,6 +23,8 @@ COLLAR = (20.0, 103.0, 1446.0)
 #: Above this height over the root the trunk is neck, mm in the template.
 _NECK = 460.0
 _SPINE_LENGTH = 560.0
+#: Standard deviation of each wave of the ribs' slope along the cage, as a tangent.
+_RIB_WANDER = 0.014
 #: Half the width within which the arms are strapped to the table.
 _TABLE_HALF_MM = 295.0
 
@@ -251,13 +253,24 @@ def _trunk(p: BodyParameters, size: float) -> Move:
 
 
 def _ribs(p: BodyParameters, trunk: Move) -> Move:
-    """Slope the ribs down towards the sides, less so those below the tenth level."""
+    """Slope the ribs down towards the sides, less so those below the tenth level.
+
+    No two ribs of a cage slope alike, and its sides differ: the slope wanders by a degree or two
+    from level to level, which makes the gaps between ribs uneven.
+    """
     slope = np.tan(np.deg2rad(p.rib_slope_deg))
+    rng = np.random.default_rng([p.shape_number, 2])
+    wave = 2 * np.pi / rng.uniform(90, 200, (2, 3, 1))  # side, wave
+    phase = rng.uniform(0, 2 * np.pi, (2, 3, 1))
+    strength = _RIB_WANDER * p.shape_spread * rng.standard_normal((2, 3, 1))
 
     def move(points: Floats) -> Floats:
-        reach = np.clip(np.abs(points[:, 0]) - 20, 0, 120) ** 2 / 90
-        low = np.clip((points[:, 2] - 1120) / 160, 0.35, 1)
-        return trunk(f32(points - np.outer(reach * low * slope, f32([0, 0, 1]))))
+        x, h = points[:, 0], points[:, 2]
+        reach = np.clip(np.abs(x) - 20, 0, 120) ** 2 / 90
+        low = np.clip((h - 1120) / 160, 0.35, 1)
+        right, left = (strength * np.sin(wave * h + phase)).sum(axis=1)
+        drop = reach * (low * slope + np.where(x < 0, right, left))
+        return trunk(f32(points - np.outer(drop, f32([0, 0, 1]))))
 
     return move
 

@@ -85,9 +85,13 @@ def _base() -> list[Shape]:
     rows = [(46, 48, 1691, 1680), (66, 56, 1685, 1683), (84, 60, 1680, 1688), (94, 62, 1666, 1664),
             (108, 64, 1664, 1651), (124, 66, 1656, 1650), (140, 60, 1640, 1642),
             (164, 48, 1624, 1634), (186, 36, 1620, 1630)]  # fmt: skip
+    domes = (7, 7, 3, 0, 0, 0, 0, 0, 0)  # the orbital roofs, the cribriform plate between them
     grid = [
-        [(half * u, y, middle + (edge - middle) * abs(u)) for u in x]
-        for y, half, middle, edge in rows
+        [
+            (half * u, y, middle + (edge - middle) * abs(u) + dome * (np.sin(np.pi * abs(u)) - 0.5))
+            for u in x
+        ]
+        for (y, half, middle, edge), dome in zip(rows, domes, strict=True)
     ]
     shapes: list[Shape] = [Sheet(grid, 3.0)]
     for s in (-1, 1):

@@ -161,7 +161,7 @@ def _solid(v: _Vertebra, girth: float) -> Solid:
         shapes += tube(_place(v, [(0, -2, 4), (0, -3, 20)]), [6, 5])
     back = b + (17 if lumbar else 14)
     for s in (-1, 1):
-        pillar = (0.78 * a + (3 if v.region == "cervical" else 0)) * s
+        pillar = (0.78 * a + (7 if v.region == "cervical" else 0)) * s
         if v.name == "C1":
             pillar = 20.0 * s
         shapes += tube(
@@ -200,7 +200,7 @@ def _joints(upper: _Vertebra, lower: _Vertebra, girth: float) -> list[Mark]:
     name = f"{upper.name}-{lower.name}"
     marks = [mark(f"disc {name}", "trunk", "M", (0, *middle))]
     for side, s in (("R", -1.0), ("L", 1.0)):
-        x = 0.8 * upper.half_width * girth * s
+        x = (0.8 * upper.half_width * girth + (6 if upper.region == "cervical" else 0)) * s
         y = middle[0] + upper.half_depth * girth + 9
         marks.append(mark(f"facet {name}", "trunk", side, (x, y, middle[1])))
     return marks

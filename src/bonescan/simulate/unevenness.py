@@ -42,8 +42,8 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> t
     up, front, side = _head_axes(anatomy, place)
     direction = np.stack([up, front, side], axis=1)
     direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
-    log = np.clip(rng.normal(0.65, 0.45), -0.2, 1.6) * np.clip(up, -0.2, 1.0)
-    log -= abs(rng.normal(0.25, 0.2)) * np.abs(direction[:, 2]) * np.clip(1 - up, 0, 1)
+    log = np.clip(rng.normal(0.30, 0.35), -0.3, 1.2) * np.clip(up, -0.2, 1.0)
+    log -= abs(rng.normal(0.12, 0.12)) * np.abs(direction[:, 2]) * np.clip(1 - up, 0, 1)
     log += rng.normal(0, 0.25) * direction[:, 1] + rng.normal(0, 0.12) * direction[:, 2]
     patches = np.zeros_like(log)
     for _ in range(rng.poisson(5)):
@@ -60,7 +60,7 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> t
     log += abs(rng.normal(0, 0.15)) * middle * np.clip(up, 0, 1)  # the sagittal suture
     brow = np.clip(direction[:, 1], 0, 1) ** 2 * np.exp(-0.5 * ((up - 0.32) / 0.10) ** 2)
     log += rng.normal(0.15, 0.25) * brow
-    vault = 1 / (1 + np.exp(-(up + 0.25 * np.clip(-front, 0, 1) - 0.15 * front) / 0.06))
+    vault = 1 / (1 + np.exp(-(up + 0.25 * np.clip(-front, 0, 1) - 0.15 * front) / 0.09))
     patches *= vault
     log = log * vault + patches
     total = float(vault.sum())

@@ -39,7 +39,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, head and arms, and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.35, 1.15, 1.0, 0.95
+ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.35, 1.15, 1.0, 1.1
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
@@ -84,10 +84,11 @@ def draw_physiology(
         for name, (level, spread) in REGION_LEVELS.items()
     }
     # The spine, the skull and the appendicular skeleton each go up and down together.
-    spine = np.exp(0.12 * rng.standard_normal())
+    spine = np.exp(0.20 * rng.standard_normal())
     for name in ("cervical", "thoracic", "lumbar", "sacrum"):
         regions[name] *= float(spine)
-    skull, limbs = np.exp(0.75 * rng.standard_normal()), np.exp(0.36 * rng.standard_normal())
+    skull = np.exp(0.68 * np.clip(rng.standard_normal(), -2.0, 1.4))
+    limbs = np.exp(0.36 * rng.standard_normal())
     for name in ("skull", "mandible"):
         regions[name] *= float(skull)
     for name in ("femora", "lower legs", "forearms", "hands", "feet", "humeri", "patellae"):

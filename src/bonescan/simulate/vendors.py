@@ -22,7 +22,7 @@ ViewHint = Literal["code", "legacy code", "code without meaning", "private text"
 class Vendor:
     """One make of camera.
 
-    ``pixel_mm`` are the spacings that it is used with; ``velocity_mm_s`` the range of table
+    ``pixel_mm`` are the spacings that it is used with, the usual one first; ``velocity_mm_s`` the range of table
     velocities; ``window_kev`` the energy window; ``view_hint`` how the header tells the views;
     ``posterior_first`` puts the posterior frame first (its Detector Vector tells). Habits of sites
     are variants of a make: ``one_file_a_view`` makes two files of a scan, ``one_frame`` puts both
@@ -75,7 +75,7 @@ VENDORS: dict[str, Vendor] = {
         ),
         Vendor(
             "philips-brightview", "Philips Medical Systems", "BrightView XCT", "2.5",
-            (2.0, 2.33), (2.0, 3.6), (126.45, 154.56), intrinsic_fwhm_mm=3.6,
+            (2.33, 2.0), (2.0, 3.6), (126.45, 154.56), intrinsic_fwhm_mm=3.6,
             view_hint="legacy code", posterior_first=True,
         ),
         Vendor(
@@ -126,6 +126,8 @@ PRESET_COUNTS: dict[str, tuple[float, float]] = {
     "elsewhere": (450e3, 0.50),
 }
 COUNTS_RANGE = (200e3, 3600e3)
+#: Chance of the second pixel spacing of a make that is used with two.
+UNUSUAL_PIXEL = 0.15
 #: Chance that an 8-bit export loses single counts, as in three of ten published pairs (BS-80K).
 LOST_SINGLES = 0.3
 
@@ -152,7 +154,8 @@ def draw_acquisition(
     """Draw a vendor, its camera and the counts of a scan for a patient of a given height."""
     names, chances = zip(*PRESET_VENDORS[preset], strict=True)
     vendor = VENDORS[names[int(rng.choice(len(names), p=np.array(chances)))]]
-    pixel = vendor.pixel_mm[int(rng.integers(len(vendor.pixel_mm)))]
+    unusual = len(vendor.pixel_mm) > 1 and rng.random() < UNUSUAL_PIXEL
+    pixel = vendor.pixel_mm[int(unusual)]
     median, spread = PRESET_COUNTS[preset]
     drawn = float(np.clip(median * np.exp(spread * rng.standard_normal()), *COUNTS_RANGE))
     room = 1024 * pixel - height_mm
@@ -160,8 +163,8 @@ def draw_acquisition(
         pixel_mm=pixel,
         collimator=vendor.collimators[int(rng.integers(len(vendor.collimators)))],
         intrinsic_fwhm_mm=vendor.intrinsic_fwhm_mm * float(rng.uniform(0.94, 1.08)),
-        anterior_gap_mm=float(rng.uniform(8, 30)),
-        posterior_gap_mm=float(rng.uniform(25, 45)),
+        anterior_gap_mm=float(rng.uniform(8, 40)),
+        posterior_gap_mm=float(rng.uniform(20, 65)),
         contouring=bool(rng.random() < 0.75),
         table_transmission=float(rng.uniform(0.88, 0.93)),
         scatter=float(rng.normal(0.18, 0.02)),
