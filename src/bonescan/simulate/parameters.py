@@ -220,7 +220,7 @@ class BodyParameters:
             shoulder_difference=around(0, 0.02, 0.05),
             wing_flare_deg=pair(1.0, 4.0, 2.0, 8.0),
             knee_valgus_deg=pair(-1.4, 1.5, 0.8, 4.0),
-            foot_turn_deg=pair(-8.0, 6.0, 4.0, 13.0),
+            foot_turn_deg=pair(-4.0, 6.0, 4.0, 13.0),
             shape_spread=around(1.0, 0.15, 0.3),
             bone_girth=around(1.0, 0.04, 0.08),
             bladder_ml=float(np.clip(rng.lognormal(4.3, 0.6), 25, 500)),

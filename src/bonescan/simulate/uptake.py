@@ -101,7 +101,7 @@ def draw_physiology(
         zones[thoracic] = float(np.sqrt(zones[thoracic] * zones[lumbar]))
     for name in FACE_ZONES:
         zones[name] *= float(skull) ** -0.5
-    renal = float(np.exp(0.28 * rng.standard_normal() + 0.05 * older))  # poor clearance above 1
+    renal = float(np.exp(0.34 * rng.standard_normal() + 0.05 * older))  # poor clearance above 1
     tissues = {
         name: level * float(np.exp(spread * rng.standard_normal()))
         for name, (level, spread) in SOFT_LEVELS.items()

@@ -22,13 +22,13 @@ ViewHint = Literal["code", "legacy code", "code without meaning", "private text"
 class Vendor:
     """One make of camera.
 
-    ``pixel_mm`` are the spacings that it is used with, the usual one first; ``velocity_mm_s`` the range of table
-    velocities; ``window_kev`` the energy window; ``view_hint`` how the header tells the views;
-    ``posterior_first`` puts the posterior frame first (its Detector Vector tells). Habits of sites
-    are variants of a make: ``one_file_a_view`` makes two files of a scan, ``one_frame`` puts both
-    views side by side in one frame, a ``scatter_kev`` window adds its frames before those of the
-    photopeak; without ``tells_spacing`` the Pixel Spacing is empty, without ``tells_date`` the
-    Study Date.
+    ``pixel_mm`` are the spacings that it is used with, the usual one first; ``velocity_mm_s`` the
+    range of table velocities; ``window_kev`` the energy window; ``view_hint`` how the header tells
+    the views; ``posterior_first`` puts the posterior frame first (its Detector Vector tells).
+    Habits of sites are variants of a make: ``one_file_a_view`` makes two files of a scan,
+    ``one_frame`` puts both views side by side in one frame, a ``scatter_kev`` window adds its
+    frames before those of the photopeak; without ``tells_spacing`` the Pixel Spacing is empty,
+    without ``tells_date`` the Study Date.
     """
 
     key: str
@@ -121,7 +121,7 @@ PRESET_VENDORS: dict[str, tuple[tuple[str, float], ...]] = {
 #: Median and log standard deviation of the counts of an anterior view, by preset.
 PRESET_COUNTS: dict[str, tuple[float, float]] = {
     "paper": (900e3, 0.25),
-    "screening": (650e3, 0.50),
+    "screening": (520e3, 0.55),
     "followup": (750e3, 0.30),
     "elsewhere": (450e3, 0.50),
 }
