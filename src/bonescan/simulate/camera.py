@@ -30,9 +30,9 @@ MU_LUNG = 0.0045
 FWHM_PER_SIGMA = 2.354820045
 #: Scatter kernel: (sigma in mm, share). Wide tails as a mixture of Gaussians.
 SCATTER_KERNEL = ((18.0, 0.22), (40.0, 0.40), (90.0, 0.38))
-#: What is left of the tails in air beside the body: a halo that fades over some 25 mm, as in ten
-#: published pairs (BS-80K, Huang et al. 2022).
-AIR_SHARE = 0.33
+#: What is left of the tails in air beside the body, anterior and posterior: a halo that fades over
+#: some 25 mm, as in ten published pairs (BS-80K, Huang et al. 2022); the table scatters too.
+AIR_SHARE = (0.55, 0.80)
 
 
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ class Projector:
                 total += np.float32(share) * ndimage.gaussian_filter(coarse, width)
             smooth = ndimage.zoom(total, step, order=1, mode="nearest", grid_mode=True)
             gate = ndimage.gaussian_filter(tissue[head], 8.0 / self.camera.pixel_mm)
-            gate = AIR_SHARE + (1 - AIR_SHARE) * np.clip(gate, 0, 1)
+            gate = AIR_SHARE[head] + (1 - AIR_SHARE[head]) * np.clip(gate, 0, 1)
             gated = smooth * gate
             lost = gated.sum()
             spread[head] = gated * (source[head].sum() / lost if lost > 0 else 0.0)

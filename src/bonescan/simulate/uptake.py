@@ -39,7 +39,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, head and arms, and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.35, 1.15, 1.0, 1.1
+ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.2, 1.35, 1.35, 1.15
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
@@ -87,8 +87,8 @@ def draw_physiology(
     spine = np.exp(0.20 * rng.standard_normal())
     for name in ("cervical", "thoracic", "lumbar", "sacrum"):
         regions[name] *= float(spine)
-    skull = np.exp(0.68 * np.clip(rng.standard_normal(), -2.0, 1.4))
-    limbs = np.exp(0.36 * rng.standard_normal())
+    skull = np.exp(0.72 * np.clip(rng.standard_normal(), -2.0, 1.4))
+    limbs = np.exp(0.42 * rng.standard_normal())
     for name in ("skull", "mandible"):
         regions[name] *= float(skull)
     for name in ("femora", "lower legs", "forearms", "hands", "feet", "humeri", "patellae"):
@@ -324,7 +324,7 @@ def _add_larynx(activity: Array, anatomy: Anatomy, level: float, rng: np.random.
     """The cartilage of the larynx calcifies with age and takes up tracer, in front of the spine."""
     centre = np.array(anatomy.landmarks["thyroid"]) / anatomy.voxel_mm - 0.5
     centre -= np.array([20.0, 0.0, 0.0]) / anatomy.voxel_mm
-    radii = np.array([26.0, 9.0, 14.0]) / anatomy.voxel_mm
+    radii = np.array([30.0, 10.0, 19.0]) / anatomy.voxel_mm
     box = box_around(centre, float(radii.max()) * 1.3, anatomy.part.shape)
     inside, _ = blob(box, centre, radii, rng, irregularity=0.2, turned=False)
     activity[box] += np.float32(level) * inside
@@ -341,9 +341,9 @@ def _richness(anatomy: Anatomy) -> Array:
     def step(values: NDArray[np.float64], softness: float) -> NDArray[np.float64]:
         return np.asarray(1 / (1 + np.exp(np.clip(-values / softness, -30, 30))))
 
-    along = step(z - float(shoulders[0]) - 20, 20.0) * step(float(hips[0]) - z, 30.0)
+    along = step(z - float(shoulders[0]) - 20, 20.0) * step(float(hips[0]) - 80 - z, 40.0)
     across = step(0.95 * width - np.abs(x - float(hips[2])), 12.0)
-    below = step(z - (marks["xiphisternal joint"][0] + 40), 25.0)
+    below = step(z - (marks["xiphisternal joint"][0] + 80), 30.0)
     trunk = CHEST_SHARE + (ABDOMEN_SHARE - CHEST_SHARE) * below
     limbs = LEG_SHARE + (ARM_SHARE - LEG_SHARE) * step(float(hips[0]) - z, 30.0)
     share = limbs[:, None] + ((trunk - limbs) * along)[:, None] * across[None, :]

@@ -164,7 +164,7 @@ def draw_acquisition(
         collimator=vendor.collimators[int(rng.integers(len(vendor.collimators)))],
         intrinsic_fwhm_mm=vendor.intrinsic_fwhm_mm * float(rng.uniform(0.94, 1.08)),
         anterior_gap_mm=float(rng.uniform(8, 40)),
-        posterior_gap_mm=float(rng.uniform(20, 65)),
+        posterior_gap_mm=float(rng.uniform(15, 65)),
         contouring=bool(rng.random() < 0.75),
         table_transmission=float(rng.uniform(0.88, 0.93)),
         scatter=float(rng.normal(0.18, 0.02)),
