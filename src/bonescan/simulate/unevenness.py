@@ -42,7 +42,7 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> t
     up, front, side = _head_axes(anatomy, place)
     direction = np.stack([up, front, side], axis=1)
     direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
-    log = np.clip(rng.normal(0.30, 0.35), -0.3, 1.2) * np.clip(up, -0.2, 1.0)
+    log = np.clip(rng.normal(0.36, 0.35), -0.3, 1.2) * np.clip(up, -0.2, 1.0)
     log -= abs(rng.normal(0.12, 0.12)) * np.abs(direction[:, 2]) * np.clip(1 - up, 0, 1)
     log += rng.normal(0, 0.25) * direction[:, 1] + rng.normal(0, 0.12) * direction[:, 2]
     patches = np.zeros_like(log)

@@ -39,7 +39,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, head and arms, and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.2, 1.35, 1.35, 1.15
+ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.3, 1.5, 1.35, 1.1
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 0.75, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
@@ -101,7 +101,7 @@ def draw_physiology(
         zones[thoracic] = float(np.sqrt(zones[thoracic] * zones[lumbar]))
     for name in FACE_ZONES:
         zones[name] *= float(skull) ** -0.5
-    renal = float(np.exp(0.34 * rng.standard_normal() + 0.05 * older))  # poor clearance above 1
+    renal = float(np.exp(0.37 * rng.standard_normal() + 0.05 * older))  # poor clearance above 1
     tissues = {
         name: level * float(np.exp(spread * rng.standard_normal()))
         for name, (level, spread) in SOFT_LEVELS.items()

@@ -163,7 +163,7 @@ def draw_acquisition(
         pixel_mm=pixel,
         collimator=vendor.collimators[int(rng.integers(len(vendor.collimators)))],
         intrinsic_fwhm_mm=vendor.intrinsic_fwhm_mm * float(rng.uniform(0.94, 1.08)),
-        anterior_gap_mm=float(rng.uniform(8, 40)),
+        anterior_gap_mm=float(rng.uniform(8, 32)),
         posterior_gap_mm=float(rng.uniform(15, 65)),
         contouring=bool(rng.random() < 0.75),
         table_transmission=float(rng.uniform(0.88, 0.93)),

@@ -15,10 +15,10 @@ REGION_LEVELS: dict[str, tuple[float, float]] = {
     "skull": (0.94, 0.15),
     "mandible": (0.78, 0.25),
     "cervical": (0.70, 0.13),
-    "thoracic": (1.92, 0.14),
+    "thoracic": (1.97, 0.14),
     "lumbar": (1.08, 0.09),
     "sacrum": (1.04, 0.18),
-    "ribs": (1.85, 0.26),
+    "ribs": (1.92, 0.26),
     "sternum": (4.6, 0.14),
     "clavicles": (0.66, 0.15),
     "scapulae": (1.0, 0.18),
@@ -147,8 +147,8 @@ FACE_ZONES = ("nose", "sinuses", "skull base", "teeth", "jaw joints")
 #: Soft tissue and organs: level, log standard deviation between patients. Gut and stomach are
 #: relative to soft tissue.
 SOFT_LEVELS: dict[str, tuple[float, float]] = {
-    "soft": (0.0157, 0.44),
-    "lung": (0.012, 0.2),
+    "soft": (0.0172, 0.44),
+    "lung": (0.015, 0.2),
     "kidney": (0.10, 0.75),
     "bladder": (0.5, 0.8),
     "liver": (0.032, 0.15),
