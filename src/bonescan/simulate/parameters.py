@@ -172,7 +172,7 @@ class BodyParameters:
             )
         loss = 0.8 * max(age - 50.0, 0.0)
         height = rng.normal(1588, 60) - loss if female else rng.normal(1708, 65) - loss
-        bmi = 18.5 + rng.gamma(3.2, 1.75) if female else 19 + rng.gamma(3.6, 1.4)
+        bmi = 18.2 + rng.gamma(2.7, 2.05) if female else 18.5 + rng.gamma(2.9, 1.8)
 
         def around(centre: float, spread: float, limit: float) -> float:
             return float(np.clip(rng.normal(centre, spread), centre - limit, centre + limit))

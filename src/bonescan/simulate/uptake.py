@@ -38,10 +38,10 @@ _REGION_NAMES = {
 }
 
 
-#: Soft tissue of abdomen, chest, head and arms, and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, ARM_SHARE, LEG_SHARE = 2.3, 1.5, 1.35, 1.1
+#: Soft tissue of abdomen, chest, head, arms and legs, against its mean level.
+ABDOMEN_SHARE, CHEST_SHARE, HEAD_SHARE, ARM_SHARE, LEG_SHARE = 2.3, 1.5, 0.9, 1.35, 1.1
 #: Uptake of a rib's anterior end and of its back, against its mean level.
-RIB_FRONT, RIB_BACK = 0.75, 1.35
+RIB_FRONT, RIB_BACK = 0.85, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
 OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.07, "lumbar": 0.08, "ribs": 0.13}
 
@@ -346,5 +346,6 @@ def _richness(anatomy: Anatomy) -> Array:
     below = step(z - (marks["xiphisternal joint"][0] + 80), 30.0)
     trunk = CHEST_SHARE + (ABDOMEN_SHARE - CHEST_SHARE) * below
     limbs = LEG_SHARE + (ARM_SHARE - LEG_SHARE) * step(float(hips[0]) - z, 30.0)
+    limbs += (HEAD_SHARE - ARM_SHARE) * step(float(shoulders[0]) - 80 - z, 20.0)
     share = limbs[:, None] + ((trunk - limbs) * along)[:, None] * across[None, :]
     return np.asarray(share[:, None, :], np.float32)
