@@ -39,9 +39,9 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, head, arms and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, HEAD_SHARE, ARM_SHARE, LEG_SHARE = 2.3, 1.5, 0.9, 1.35, 1.1
+ABDOMEN_SHARE, CHEST_SHARE, HEAD_SHARE, ARM_SHARE, LEG_SHARE = 2.2, 1.5, 0.9, 1.35, 1.1
 #: Uptake of a rib's anterior end and of its back, against its mean level.
-RIB_FRONT, RIB_BACK = 0.85, 1.35
+RIB_FRONT, RIB_BACK = 1.15, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
 OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.07, "lumbar": 0.08, "ribs": 0.13}
 

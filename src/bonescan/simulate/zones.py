@@ -12,13 +12,13 @@ MARROW_SHARE = 0.35
 
 #: Region of the anatomy: level, log standard deviation between patients.
 REGION_LEVELS: dict[str, tuple[float, float]] = {
-    "skull": (0.94, 0.15),
+    "skull": (0.99, 0.15),
     "mandible": (0.78, 0.25),
-    "cervical": (0.70, 0.13),
+    "cervical": (0.77, 0.13),
     "thoracic": (1.97, 0.14),
     "lumbar": (1.08, 0.09),
     "sacrum": (1.04, 0.18),
-    "ribs": (1.92, 0.26),
+    "ribs": (1.86, 0.26),
     "sternum": (4.6, 0.14),
     "clavicles": (0.66, 0.15),
     "scapulae": (1.0, 0.18),
@@ -147,20 +147,20 @@ FACE_ZONES = ("nose", "sinuses", "skull base", "teeth", "jaw joints")
 #: Soft tissue and organs: level, log standard deviation between patients. Gut and stomach are
 #: relative to soft tissue.
 SOFT_LEVELS: dict[str, tuple[float, float]] = {
-    "soft": (0.0163, 0.44),
+    "soft": (0.0154, 0.44),
     "lung": (0.015, 0.2),
     "kidney": (0.10, 0.75),
     "bladder": (0.5, 0.8),
     "liver": (0.032, 0.15),
-    "heart": (0.035, 0.15),
+    "heart": (0.042, 0.15),
     "spleen": (0.04, 0.2),
-    "great vessels": (0.045, 0.15),
+    "great vessels": (0.06, 0.15),
     "gut": (1.15, 0.12),
     "stomach": (2.2, 0.3),
     "thyroid": (0.5, 0.5),
     "breast": (0.03, 0.35),
     "nasal cavity": (0.18, 0.4),
-    "larynx": (0.95, 0.45),
+    "larynx": (1.1, 0.45),
     "mouth": (0.30, 0.4),
     "genitals": (0.035, 0.3),
     "brain": (0.01, 0.2),
