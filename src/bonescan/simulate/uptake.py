@@ -39,7 +39,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, head, arms and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, HEAD_SHARE, ARM_SHARE, LEG_SHARE = 2.2, 1.5, 0.9, 1.35, 1.1
+ABDOMEN_SHARE, CHEST_SHARE, HEAD_SHARE, ARM_SHARE, LEG_SHARE = 2.2, 1.7, 0.9, 1.35, 1.1
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 1.15, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.

@@ -147,8 +147,8 @@ FACE_ZONES = ("nose", "sinuses", "skull base", "teeth", "jaw joints")
 #: Soft tissue and organs: level, log standard deviation between patients. Gut and stomach are
 #: relative to soft tissue.
 SOFT_LEVELS: dict[str, tuple[float, float]] = {
-    "soft": (0.0154, 0.44),
-    "lung": (0.015, 0.2),
+    "soft": (0.0158, 0.44),
+    "lung": (0.017, 0.2),
     "kidney": (0.10, 0.75),
     "bladder": (0.5, 0.8),
     "liver": (0.032, 0.15),
