@@ -23,6 +23,8 @@ COLLAR = (20.0, 103.0, 1446.0)
 #: Above this height over the root the trunk is neck, mm in the template.
 _NECK = 460.0
 _SPINE_LENGTH = 560.0
+#: Lever by which a nod of the head lowers it, as the neck bends along.
+_NECK_ARM_MM = 45.0
 #: Standard deviation of each wave of the ribs' slope along the cage, as a tangent.
 _RIB_WANDER = 0.014
 #: Half the width within which the arms are strapped to the table.
@@ -62,7 +64,10 @@ def pose(parameters: BodyParameters) -> Pose:
     skull = (
         _about("h", p.head_turn_deg) @ _about("y", p.head_tilt_deg) @ _about("x", p.head_nod_deg)
     )
-    head = _hinge(trunk, shape(f32([ATLAS]))[0], skull @ head_size)
+    # The neck bends with the head: its upper end moves forward and down.
+    sink = f32([0, 0.4, 1]) * f32(_NECK_ARM_MM * size * np.sin(np.deg2rad(p.head_nod_deg)))
+    bent: Move = lambda points: trunk(points) - sink  # noqa: E731
+    head = _hinge(bent, shape(f32([ATLAS]))[0], skull @ head_size)
     bite = skull @ _about("x", -p.jaw_close_deg)
     moves: dict[tuple[str, str], Move] = {
         ("trunk", "M"): trunk,

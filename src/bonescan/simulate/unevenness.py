@@ -42,9 +42,9 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> t
     up, front, side = _head_axes(anatomy, place)
     direction = np.stack([up, front, side], axis=1)
     direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
-    log = np.clip(rng.normal(0.36, 0.35), -0.3, 1.2) * np.clip(up, -0.2, 1.0)
-    log -= abs(rng.normal(0.12, 0.12)) * np.abs(direction[:, 2]) * np.clip(1 - up, 0, 1)
-    log += rng.normal(0, 0.25) * direction[:, 1] + rng.normal(0, 0.12) * direction[:, 2]
+    log = np.clip(rng.normal(0.18, 0.3), -0.4, 1.0) * np.clip(up, -0.2, 1.0)
+    log -= rng.normal(0.06, 0.12) * np.abs(direction[:, 2]) * np.clip(1 - up, 0, 1)
+    log += rng.normal(-0.22, 0.25) * direction[:, 1] + rng.normal(0, 0.12) * direction[:, 2]
     patches = np.zeros_like(log)
     for _ in range(rng.poisson(5)):
         centre = rng.standard_normal(3) + np.array([0.6, 0.0, 0.0])
@@ -54,12 +54,12 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> t
         patches += np.clip(rng.normal(0.08, 0.32), -0.6, 0.9) * near
     back = np.clip(-direction[:, 1], 0, 1) ** 2
     line = np.exp(-0.5 * ((up - rng.normal(0.08, 0.05)) / 0.09) ** 2)
-    log += abs(rng.normal(0, 0.5)) * back * line
+    log += abs(rng.normal(0, 0.35)) * back * line
     middle = np.exp(-0.5 * (side / 0.10) ** 2)
     patches += abs(rng.normal(0, 0.6)) * back**3 * line * middle  # the external protuberance
     log += abs(rng.normal(0, 0.15)) * middle * np.clip(up, 0, 1)  # the sagittal suture
     brow = np.clip(direction[:, 1], 0, 1) ** 2 * np.exp(-0.5 * ((up - 0.32) / 0.10) ** 2)
-    log += rng.normal(0.15, 0.25) * brow
+    log += rng.normal(0.0, 0.25) * brow
     vault = 1 / (1 + np.exp(-(up + 0.25 * np.clip(-front, 0, 1) - 0.15 * front) / 0.09))
     patches *= vault
     log = log * vault + patches

@@ -38,8 +38,11 @@ _REGION_NAMES = {
 }
 
 
-#: Soft tissue of abdomen, chest, head, arms and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, HEAD_SHARE, ARM_SHARE, LEG_SHARE = 2.2, 1.7, 0.9, 1.35, 1.1
+#: Soft tissue of abdomen, chest, neck, head, arms and legs, against its mean level.
+ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.7, 2.1, 1.0
+ARM_SHARE, LEG_SHARE = 1.35, 1.1
+#: Uptake of pharynx and hyoid bone, against the larynx.
+PHARYNX_SHARE = 0.55
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 1.15, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
@@ -321,13 +324,15 @@ def _fill_gut(activity: Array, anatomy: Anatomy, rng: np.random.Generator) -> No
 
 
 def _add_larynx(activity: Array, anatomy: Anatomy, level: float, rng: np.random.Generator) -> None:
-    """The cartilage of the larynx calcifies with age and takes up tracer, in front of the spine."""
+    """The larynx, whose cartilage calcifies with age, and the rim of the pharynx above it."""
     centre = np.array(anatomy.landmarks["thyroid"]) / anatomy.voxel_mm - 0.5
     centre -= np.array([20.0, 0.0, 0.0]) / anatomy.voxel_mm
     radii = np.array([30.0, 10.0, 19.0]) / anatomy.voxel_mm
-    box = box_around(centre, float(radii.max()) * 1.3, anatomy.part.shape)
-    inside, _ = blob(box, centre, radii, rng, irregularity=0.2, turned=False)
-    activity[box] += np.float32(level) * inside
+    pharynx = centre - np.array([46.0, -6.0, 0.0]) / anatomy.voxel_mm
+    for place, reach, share in ((centre, radii, 1.0), (pharynx, 1.1 * radii, PHARYNX_SHARE)):
+        box = box_around(place, float(reach.max()) * 1.3, anatomy.part.shape)
+        inside, _ = blob(box, place, reach, rng, irregularity=0.2, turned=False)
+        activity[box] += np.float32(share * level) * inside
 
 
 def _richness(anatomy: Anatomy) -> Array:
@@ -336,6 +341,7 @@ def _richness(anatomy: Anatomy) -> Array:
     hips = np.mean([marks[f"hip {side}"] for side in "RL"], axis=0)
     shoulders = np.mean([marks[f"shoulder {side}"] for side in "RL"], axis=0)
     width = abs(marks["shoulder L"][2] - marks["shoulder R"][2]) / 2
+    chin = float(marks["chin"][0])
     z, x = ((np.arange(shape[axis], dtype=np.float64) + 0.5) * voxel for axis in (0, 2))
 
     def step(values: NDArray[np.float64], softness: float) -> NDArray[np.float64]:
@@ -346,6 +352,7 @@ def _richness(anatomy: Anatomy) -> Array:
     below = step(z - (marks["xiphisternal joint"][0] + 80), 30.0)
     trunk = CHEST_SHARE + (ABDOMEN_SHARE - CHEST_SHARE) * below
     limbs = LEG_SHARE + (ARM_SHARE - LEG_SHARE) * step(float(hips[0]) - z, 30.0)
-    limbs += (HEAD_SHARE - ARM_SHARE) * step(float(shoulders[0]) - 80 - z, 20.0)
+    limbs += (NECK_SHARE - ARM_SHARE) * step(float(shoulders[0]) - 40 - z, 15.0)
+    limbs += (HEAD_SHARE - NECK_SHARE) * step(chin - 50 - z, 20.0)
     share = limbs[:, None] + ((trunk - limbs) * along)[:, None] * across[None, :]
     return np.asarray(share[:, None, :], np.float32)
