@@ -24,7 +24,7 @@ COLLAR = (20.0, 103.0, 1446.0)
 _NECK = 460.0
 _SPINE_LENGTH = 560.0
 #: Lever by which a nod of the head lowers it, as the neck bends along.
-_NECK_ARM_MM = 45.0
+_NECK_ARM_MM = 25.0
 #: Standard deviation of each wave of the ribs' slope along the cage, as a tangent.
 _RIB_WANDER = 0.014
 #: Half the width within which the arms are strapped to the table.

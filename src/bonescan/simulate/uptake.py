@@ -39,10 +39,10 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, neck, head, arms and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.7, 2.1, 1.0
+ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.7, 1.8, 1.0
 ARM_SHARE, LEG_SHARE = 1.35, 1.1
 #: Uptake of pharynx and hyoid bone, against the larynx.
-PHARYNX_SHARE = 0.55
+PHARYNX_SHARE = 0.95
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 1.15, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
@@ -328,8 +328,8 @@ def _add_larynx(activity: Array, anatomy: Anatomy, level: float, rng: np.random.
     centre = np.array(anatomy.landmarks["thyroid"]) / anatomy.voxel_mm - 0.5
     centre -= np.array([20.0, 0.0, 0.0]) / anatomy.voxel_mm
     radii = np.array([30.0, 10.0, 19.0]) / anatomy.voxel_mm
-    pharynx = centre - np.array([46.0, -6.0, 0.0]) / anatomy.voxel_mm
-    for place, reach, share in ((centre, radii, 1.0), (pharynx, 1.1 * radii, PHARYNX_SHARE)):
+    pharynx = centre - np.array([42.0, -4.0, 0.0]) / anatomy.voxel_mm
+    for place, reach, share in ((centre, radii, 1.0), (pharynx, 1.2 * radii, PHARYNX_SHARE)):
         box = box_around(place, float(reach.max()) * 1.3, anatomy.part.shape)
         inside, _ = blob(box, place, reach, rng, irregularity=0.2, turned=False)
         activity[box] += np.float32(share * level) * inside
