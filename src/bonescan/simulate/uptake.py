@@ -39,10 +39,10 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, neck, head, arms and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.7, 1.8, 1.0
+ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.8, 1.7, 1.1
 ARM_SHARE, LEG_SHARE = 1.35, 1.1
 #: Uptake of pharynx and hyoid bone, against the larynx.
-PHARYNX_SHARE = 0.95
+PHARYNX_SHARE = 1.2
 #: Uptake of a rib's anterior end and of its back, against its mean level.
 RIB_FRONT, RIB_BACK = 1.15, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
@@ -103,7 +103,7 @@ def draw_physiology(
     for thoracic, lumbar in SPINE_ZONES.items():
         zones[thoracic] = float(np.sqrt(zones[thoracic] * zones[lumbar]))
     for name in FACE_ZONES:
-        zones[name] *= float(skull) ** -0.5
+        zones[name] *= float(skull) ** -0.75
     renal = float(np.exp(0.37 * rng.standard_normal() + 0.05 * older))  # poor clearance above 1
     tissues = {
         name: level * float(np.exp(spread * rng.standard_normal()))
