@@ -39,12 +39,12 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, neck, head, arms and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.8, 1.7, 1.1
-ARM_SHARE, LEG_SHARE = 1.35, 1.1
+ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.75, 1.5, 1.0
+ARM_SHARE, LEG_SHARE = 1.25, 1.0
 #: Uptake of pharynx and hyoid bone, against the larynx.
 PHARYNX_SHARE = 1.2
 #: Uptake of a rib's anterior end and of its back, against its mean level.
-RIB_FRONT, RIB_BACK = 1.15, 1.35
+RIB_FRONT, RIB_BACK = 1.3, 1.35
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
 OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.07, "lumbar": 0.08, "ribs": 0.13}
 
