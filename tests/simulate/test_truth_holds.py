@@ -91,12 +91,15 @@ def test_a_lesion_is_brighter_in_the_view_that_its_bone_faces(
     scene: Scene, region: str, brighter: int
 ) -> None:
     rng = np.random.default_rng(3)
-    focus = metastasis(rng, scene.anatomy, scene.uptake, region, 30.0, 10.0)
-    assert focus is not None
-    acquisition = draw_acquisition(rng, "paper", 1700.0, 1e6)
-    alone = replace(scene, lesions=[focus], findings=[])
-    (lesion,) = look(alone, replace(acquisition, motion=None), rng).lesions
-    assert lesion.share[brighter] > 1.2 * lesion.share[1 - brighter]
+    shares = np.zeros(2)
+    for _ in range(3):  # one alone may lie in the part of its bone that faces the other view
+        focus = metastasis(rng, scene.anatomy, scene.uptake, region, 30.0, 10.0)
+        assert focus is not None
+        acquisition = draw_acquisition(rng, "paper", 1700.0, 1e6)
+        alone = replace(scene, lesions=[focus], findings=[])
+        (lesion,) = look(alone, replace(acquisition, motion=None), rng).lesions
+        shares += lesion.share
+    assert shares[brighter] > 1.2 * shares[1 - brighter]
     assert lesion.visible[brighter]
 
 

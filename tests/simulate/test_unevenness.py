@@ -24,12 +24,14 @@ def on_the_vault(anatomy: Anatomy, forward: float, upward: float) -> np.ndarray:
     return middle + np.linspace(0.9, 1.0, 5)[:, None] * way
 
 
-def test_most_vaults_are_hotter_at_the_top_than_at_the_sides(anatomy: Anatomy) -> None:
+def test_vaults_differ_in_whether_top_or_back_is_hotter(anatomy: Anatomy) -> None:
     top, back = on_the_vault(anatomy, 0.0, 1.0), on_the_vault(anatomy, -0.95, 0.3)
     both = np.concatenate([top, back])
     factors = [vault_factor(anatomy, both, np.random.default_rng(seed))[0] for seed in range(60)]
     ratio = np.array([float(f[:5].mean() / f[5:].mean()) for f in factors])
-    assert 1.1 < float(np.median(ratio)) < 2.0
+    assert 0.85 < float(np.median(ratio)) < 1.4
+    assert (ratio > 1.15).mean() > 0.25
+    assert (ratio < 0.87).mean() > 0.15
     assert (ratio < 1).sum() >= 3, "no vault with a hot occiput"
     assert float(ratio.max()) < 6
 
@@ -38,7 +40,7 @@ def test_the_vaults_pattern_stops_above_the_face(anatomy: Anatomy) -> None:
     teeth = np.array([anatomy.landmarks["upper teeth"], anatomy.landmarks["nasal cavity"]])
     for seed in range(10):
         factor, patches = vault_factor(anatomy, teeth, np.random.default_rng(seed))
-        assert factor == pytest.approx(1.0, abs=0.1)
+        assert factor == pytest.approx(1.0, abs=0.15)
         assert patches == pytest.approx(1.0, abs=0.1)
 
 
