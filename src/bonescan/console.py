@@ -90,7 +90,8 @@ def print_followup(followup: FollowUp) -> None:
 
     print(says.summary(followup))
     for step in followup.steps:
-        counts = ", ".join(f"{number} {status}" for status, number in step.counts.items())
+        told = {status: number for status, number in step.counts.items() if status != "absent"}
+        counts = ", ".join(f"{number} {status}" for status, number in told.items())
         print(f"scan {step.earlier + 1} to {step.later + 1}: {counts or 'no finding'}")
     print(f"{says.VERDICT[followup.progression.verdict]}. {followup.progression.reason}")
     for flag in followup.flags:

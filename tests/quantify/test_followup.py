@@ -47,7 +47,7 @@ def body(shift: tuple[int, int] = (0, 0)) -> np.ndarray:
 
 def visit(
     day: str,
-    anterior: Sequence[Square],
+    anterior: Sequence[Square] | None,
     posterior: Sequence[Square] | None = None,
     *,
     shift: tuple[int, int] = (0, 0),
@@ -86,8 +86,8 @@ def visit(
         readings.append(ViewReading(name, (mask > 0).astype(np.float32), mask, read_rows))
     scan = Scan(
         study=f"study{day}",
-        anterior=views[0],
-        posterior=views[1] if len(views) == 2 else None,
+        anterior=next((view for view in views if view.name == "anterior"), None),
+        posterior=next((view for view in views if view.name == "posterior"), None),
         acquisition=Acquisition(study_date=day),
         identity=Identity(patient_id=patient),
     )
@@ -218,6 +218,20 @@ def test_a_missing_view_is_said() -> None:
     found = compare_visits([visit("20200101", [A], [A]), visit("20200401", [A])])
     assert found.tracks[1].statuses == ("baseline", "not seen")
     assert [flag.code for flag in found.flags] == ["view-not-compared"]
+
+
+def test_a_lesion_of_the_view_that_is_missing_is_not_absent() -> None:
+    """The first scan shows it from the front alone, the third one from both sides."""
+    found = compare_visits(
+        [
+            visit("20200101", [A], [B]),
+            visit("20200701", None, [B]),
+            visit("20210101", [A], [A, B], matches=[(1, 1)]),
+        ]
+    )
+    statuses = {finding.statuses for finding in found.findings}
+    assert statuses == {("baseline", "not seen", "unchanged"), ("baseline",) + 2 * ("unchanged",)}
+    assert found.steps[0].counts == {"unchanged": 1, "not seen": 1}
 
 
 def test_two_patients_are_refused_unless_told() -> None:

@@ -19,6 +19,7 @@ from bonescan.predict import Engine
 from bonescan.quantify import read_scan
 from bonescan.quantify.change import IndexChange
 from bonescan.quantify.followup import Finding, FollowUp, Visit, compare_visits
+from bonescan.report import texts
 from bonescan.report.followup import write_followup
 from bonescan.report.followup_pdf import render_followup_pdf
 from bonescan.report.followup_sheet import compose_followup, shown_status
@@ -88,6 +89,20 @@ def test_panels_are_those_that_have_something_to_show(
     assert titles[2][0] == "Area of all marks, both views (pixels)"
 
 
+def test_a_scan_that_lacks_a_view_has_no_area_and_says_so(
+    follow: Follow, figures: list[Figure]
+) -> None:
+    """Its marks are fewer because it shows less, not because they have healed."""
+    visits = list(follow((0,), (0, 1), (0, 1)).visits)
+    front = replace(visits[1].scan, posterior=None)
+    one = replace(visits[1].reading, views=visits[1].reading.views[:1])
+    visits[1] = Visit(front, one)
+    draw_timeline(compare_visits(visits))
+    area, findings = figures[0].axes
+    assert [len(line.get_xdata()) for line in area.lines] == [2]
+    assert [text.get_text() for text in findings.texts] == ["1", "2 (1 new)\none view", "2"]
+
+
 def test_findings_are_counted_in_whole_numbers_and_nothing_is_an_empty_axis(
     follow: Follow, figures: list[Figure]
 ) -> None:
@@ -109,6 +124,7 @@ def test_page_and_paper_say_what_the_sheet_says(follow: Follow, tmp_path: Path) 
     told += [words for _, words in sheet.legend] + [row.place for row in sheet.rows]
     for text in told:
         assert text in page, text
+    assert page.count(texts.SCALE_BAR) == 6
     words = {cell.word for row in sheet.rows for cell in row.cells}
     assert {"new", "gone", "first seen"} <= words
     if shutil.which("pdftotext") is None:

@@ -200,6 +200,9 @@ def test_many_marks_go_on_over_clean_pages(
     assert all(page.count(texts.RESEARCH_USE) == 2 for page in found)
     assert all(f"page {index} of {pages}" in page for index, page in enumerate(found, 1))
     text = " ".join(found)
+    assert all(
+        "SIMULATED Patient · SIM-1 · born 1951-02-03 · sim0004" in page for page in found[1:]
+    )
     assert f"in {number} marks" in text
     assert f"POST {number // 2} thoracic spine" in text
 
@@ -269,6 +272,18 @@ def test_every_word_of_the_page_is_in_texts() -> None:
     source = Path(texts.__file__).parent / "templates/report.html.j2"
     body = source.read_text().partition("<body>")[2]
     assert re.findall(r"[A-Za-z]{2,}", re.sub(r"\{[%{].*?[%}]\}|<[^>]+>", "", body)) == []
+
+
+def test_a_number_stays_beside_its_unit_and_a_view_beside_its_number() -> None:
+    headings = ("Mark", "Region", "Area", "Share", "Match")
+    rows = (("ANT 12", "neck and shoulder", "13.1 cm²", "17 %", "POST 15"),)
+    table = Table(headings, rows, (False, False, True, True, False), marks=True)
+    grid = table_block(table, 165, "Marks")
+    lines = []
+    for cell, width in zip(grid._cellvalues[2], grid._colWidths, strict=True):
+        cell.wrap(width - CELL_GAP, 100)
+        lines.append(len(cell.blPara.lines))
+    assert lines == [1, 2, 1, 1, 1]
 
 
 def test_columns_that_are_too_narrow_break_between_words() -> None:

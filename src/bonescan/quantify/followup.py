@@ -325,6 +325,8 @@ def _joint_statuses(tracks: Sequence[Track], visits: int) -> tuple[Status, ...]:
         elif own & FIRST_STATUSES and known:  # one view shows it now, the other did before
             rest = own - FIRST_STATUSES - {"gone", "absent", "not seen"}
             joint.append(next((s for s in _PRECEDENCE if s in rest), "unchanged"))
+        elif known and own == {"absent", "not seen"}:  # the view that showed it is not there
+            joint.append("not seen")
         else:
             joint.append(next(status for status in _PRECEDENCE if status in own))
     return tuple(joint)

@@ -10,7 +10,7 @@ from bonescan.report.followup_sheet import FollowUpSheet, Picture
 from bonescan.report.page import Framed, Margins, frame, png_uri, template
 
 #: Room for numbers beside a view, and for its name, the date and the sides above it.
-MARGINS = Margins(side=26, head=36, foot=8)
+MARGINS = Margins(side=26, head=36, foot=22)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.utils import ImageReader
 
 from bonescan.report import followup_texts as says
+from bonescan.report import texts
 from bonescan.report.followup_sheet import FollowUpSheet, Picture, Row
 from bonescan.report.fonts import PLAIN
 from bonescan.report.pdf_blocks import (
@@ -65,7 +66,7 @@ class _Comparison(Pages):
     def __init__(
         self, sheet: FollowUpSheet, timeline: bytes, paper: Paper, pages: int | None
     ) -> None:
-        named = " · ".join((*(value for _, value in sheet.facts[:1]), *sheet.labels))
+        named = " · ".join((*texts.identity(sheet.facts), *sheet.labels))
         super().__init__(
             says.TITLE, says.SUBTITLE, named, sheet.provenance, paper=paper, pages=pages
         )

@@ -141,9 +141,9 @@ def compose_followup(followup: FollowUp) -> FollowUpSheet:
 def _facts(followup: FollowUp) -> tuple[tuple[str, str], ...]:
     who = followup.visits[0].scan.identity
     found = [
-        ("Patient", texts.person_name(who.patient_name)),
-        ("Patient ID", who.patient_id),
-        ("Born", texts.iso_date(who.birth_date)),
+        (texts.PATIENT, texts.person_name(who.patient_name)),
+        (texts.PATIENT_ID, who.patient_id),
+        (texts.BORN, texts.iso_date(who.birth_date)),
         ("Sex", who.sex),
     ]
     found += [

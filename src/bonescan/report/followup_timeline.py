@@ -49,17 +49,30 @@ def draw_timeline(followup: FollowUp) -> bytes:
 
 
 def _areas(followup: FollowUp) -> tuple[str, list[float | None]]:
-    """Return the areas of all marks and their unit; none where pixels differ and have no size."""
+    """Return the areas of all marks and their unit; none where pixels differ and have no size.
+
+    A scan that lacks a view of another one has no area, which would seem to shrink.
+    """
     visits = followup.visits
     known: list[float | None] = [
-        None if visit.area_mm2 is None else visit.area_mm2 / 100 for visit in visits
+        None if visit.area_mm2 is None or lacking else visit.area_mm2 / 100
+        for visit, lacking in zip(visits, _lacking(followup), strict=True)
     ]
     if any(area is not None for area in known):
         return "cm²", known
     shapes = {view.counts.shape for visit in visits for view in visit.scan.views}
     if len(shapes) > 1:
         return "", []
-    return "pixels", [float(sum(i.area_pixels for i in v.reading.lesions)) for v in visits]
+    return "pixels", [
+        None if lacking else float(sum(lesion.area_pixels for lesion in visit.reading.lesions))
+        for visit, lacking in zip(visits, _lacking(followup), strict=True)
+    ]
+
+
+def _lacking(followup: FollowUp) -> list[bool]:
+    """Tell for each visit whether it lacks a view that another one has."""
+    shown = [{view.name for view in visit.scan.views} for visit in followup.visits]
+    return [views != set().union(*shown) for views in shown]
 
 
 def _draw_index(axis: Any, followup: FollowUp, places: list[Any]) -> None:
@@ -78,7 +91,9 @@ def _draw_area(axis: Any, followup: FollowUp, places: list[Any]) -> None:
     known = [(p, area) for p, area in zip(places, areas, strict=True) if area is not None]
     axis.plot(*zip(*known, strict=True), color=INK, marker="o", lw=1.3)
     axis.set_ylim(top=1.15 * max(1.0, *(area for _, area in known)))
-    axis.set_title(f"Area of all marks, both views ({unit})", fontsize=9, loc="left")
+    seen = {view.name for visit in followup.visits for view in visit.scan.views}
+    both = ", both views" if len(seen) > 1 else ""
+    axis.set_title(f"Area of all marks{both} ({unit})", fontsize=9, loc="left")
 
 
 def _draw_findings(axis: Any, followup: FollowUp, places: list[Any]) -> None:
@@ -92,11 +107,12 @@ def _draw_findings(axis: Any, followup: FollowUp, places: list[Any]) -> None:
     width = 0.5 * min((b - a for a, b in pairwise(places)), default=1)
     axis.bar(places, known, width, color=COLOUR["unchanged"], label="known")
     axis.bar(places, new, width, bottom=known, color=COLOUR["new"], label="new")
-    for place, count, fresh in zip(places, seen, new, strict=True):
+    for place, count, fresh, lacking in zip(places, seen, new, _lacking(followup), strict=True):
         text = f"{count} ({fresh} new)" if fresh else str(count)
+        text += "\none view" if lacking else ""
         axis.annotate(
             text, (place, count), (0, 2), textcoords="offset points", ha="center", fontsize=8
         )
     axis.set_title("Findings, of them new", fontsize=9, loc="left")
-    axis.set_ylim(top=1.15 * max(4, *seen))
+    axis.set_ylim(top=(1.3 if any(_lacking(followup)) else 1.15) * max(4, *seen))
     axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bonescan.report import texts
-from bonescan.report.display import SCALE_BAR_MM, Panel, ReadLimit, lesion_marks
+from bonescan.report.display import Panel, lesion_marks
 from bonescan.report.page import Framed, Margins, frame, template
 from bonescan.report.sheet import Sheet
 from bonescan.scan import Reading, Scan
@@ -18,25 +15,14 @@ MARGINS = Margins(side=24, head=22, foot=22)
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """The outline of what the model did not see, as SVG points, and where that is said."""
-
-    points: str
-    text: tuple[float, float]
-
-
-@dataclass(frozen=True)
 class Picture:
-    """One view as the report shows it, with and without its marks; ``bar`` is the scale's length.
+    """One view as the report shows it, with and without its marks.
 
     Coordinates are pixels of the cut-out plus margins.
     """
 
     name: str
     view: Framed
-    bar: float | None
-    limits: tuple[ReadLimit, ...]
-    unseen: tuple[Unseen, ...]
     plain_text: str
     marked_text: str
 
@@ -66,20 +52,10 @@ def render_report(sheet: Sheet, scan: Scan, reading: Reading) -> str:
     )
 
 
-def _unseen(line: NDArray[np.float64]) -> Unseen:
-    rows, columns = line[:, 0] + MARGINS.head, line[:, 1] + MARGINS.side
-    points = " ".join(f"{x:g},{y:g}" for x, y in zip(columns, rows, strict=True))
-    return Unseen(points, (float(columns.mean()), float(rows.max()) + 12))
-
-
 def _picture(panel: Panel, reading: Reading) -> Picture:
-    spacing = panel.view.pixel_spacing_mm
     return Picture(
         name=panel.name,
         view=frame(panel, lesion_marks(panel), MARGINS, texts.VIEW_LABEL[panel.name]),
-        bar=None if spacing is None else round(SCALE_BAR_MM / spacing[1], 1),
-        limits=panel.limits,
-        unseen=tuple(_unseen(line) for line in panel.unseen),
         plain_text=texts.picture_text(reading, panel.name, marked=False),
         marked_text=texts.picture_text(reading, panel.name, marked=True),
     )

@@ -8,11 +8,21 @@ from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from numpy.typing import NDArray
 from PIL import Image
 
 from bonescan.quantify.position import side_of_edge
-from bonescan.report.display import GONE_RADIUS, Mark, NumberTag, Panel, place_tags
+from bonescan.report.display import (
+    GONE_RADIUS,
+    SCALE_BAR_MM,
+    Mark,
+    NumberTag,
+    Panel,
+    ReadLimit,
+    place_tags,
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +71,20 @@ def png_uri(png: bytes) -> str:
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """The outline of what the model did not see, as SVG points, and where that is said."""
+
+    points: str
+    text: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Framed:
-    """One view with its margins and marks, ready for a template; lengths in view pixels."""
+    """One view with its margins and marks, ready for a template; lengths in view pixels.
+
+    ``bar`` is the scale's length, None where the pixels have no size; ``limits`` and ``unseen``
+    tell what of the view was not read.
+    """
 
     label: str
     sides: tuple[str, str]
@@ -72,6 +94,9 @@ class Framed:
     columns: int
     rows: int
     marks: tuple[SvgMark, ...]
+    bar: float | None
+    limits: tuple[ReadLimit, ...]
+    unseen: tuple[Unseen, ...]
 
 
 def frame(panel: Panel, marks: Sequence[Mark], margins: Margins, label: str) -> Framed:
@@ -89,6 +114,7 @@ def frame(panel: Panel, marks: Sequence[Mark], margins: Margins, label: str) -> 
     buffer = BytesIO()
     Image.fromarray(panel.grey).save(buffer, "PNG", compress_level=6)
     tags = place_tags(marks, panel.shape)
+    spacing = panel.view.pixel_spacing_mm
     return Framed(
         label=label,
         sides=(side_of_edge(panel.name, left=True), side_of_edge(panel.name, left=False)),
@@ -100,7 +126,16 @@ def frame(panel: Panel, marks: Sequence[Mark], margins: Margins, label: str) -> 
         marks=tuple(
             _svg(mark, tag, columns, margins) for mark, tag in zip(marks, tags, strict=True)
         ),
+        bar=None if spacing is None else round(SCALE_BAR_MM / spacing[1], 1),
+        limits=panel.limits,
+        unseen=tuple(_unseen(line, margins) for line in panel.unseen),
     )
+
+
+def _unseen(line: NDArray[np.float64], margins: Margins) -> Unseen:
+    rows, columns = line[:, 0] + margins.head, line[:, 1] + margins.side
+    points = " ".join(f"{x:g},{y:g}" for x, y in zip(columns, rows, strict=True))
+    return Unseen(points, (float(columns.mean()), float(rows.max()) + 12))
 
 
 def _svg(mark: Mark, tag: NumberTag, columns: int, margins: Margins) -> SvgMark:

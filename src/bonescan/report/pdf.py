@@ -56,8 +56,7 @@ class _Report(Pages):
     """The report of one study; the round that counts the pages leaves the pictures out."""
 
     def __init__(self, sheet: Sheet, study: str, paper: Paper, pages: int | None) -> None:
-        who = next(iter(sheet.facts), ("", ""))[1]
-        named = " · ".join(dict.fromkeys((who, study)))
+        named = " · ".join(dict.fromkeys((*texts.identity(sheet.facts), study)))
         super().__init__(
             texts.TITLE, texts.SUBTITLE, named, sheet.provenance, paper=paper, pages=pages
         )

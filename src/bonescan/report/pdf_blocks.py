@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from reportlab.lib.colors import HexColor
@@ -26,6 +27,15 @@ SEVERITY = {
 FACT_COLUMNS = 5
 #: Air right of a cell, and what a text gets more than it takes, so that rounding breaks no word.
 CELL_GAP, SLACK = 1.6 * mm, 0.2
+#: Spaces that end no line: ``13.1 cm²``, ``17 %``, ``POST 12``.
+_KEPT = re.compile(
+    "|".join(
+        [
+            "(?<=[0-9]) (?=cm²|mm|%|pixels)",
+            *(f"(?<={v}) (?=[0-9])" for v in texts.VIEW_LABEL.values()),
+        ]
+    )
+)
 
 
 def _style(size: float, leading: float, font: str = PLAIN, **more: object) -> ParagraphStyle:
@@ -57,8 +67,14 @@ STYLES = {
 
 def paragraph(text: str, style: str, more: str = "") -> Paragraph:
     """Return a text in one of `STYLES`; with ``more``, the first part is bold."""
+    text, more = _unbroken(text), _unbroken(more)
     said = f"<b>{markup(text)}</b>{markup(more)}" if more else markup(text)
     return Paragraph(said, STYLES[style])
+
+
+def _unbroken(text: str) -> str:
+    """Keep numbers with their units, and views with the numbers of their marks, on one line."""
+    return _KEPT.sub("\u00a0", text)
 
 
 def facts_block(facts: Sequence[tuple[str, str]], width: float) -> Grid:
@@ -167,7 +183,8 @@ def _widths(table: Table, width: float) -> list[float]:
     Where there is too little, the columns give up what their longest words do not need, in
     proportion, so that texts break between words.
     """
-    columns = list(zip(table.headings, *table.rows, *table.totals, strict=True))
+    rows = (table.headings, *table.rows, *table.totals)
+    columns = [tuple(map(_unbroken, column)) for column in zip(*rows, strict=True)]
     wanted = [max(_text_width(cell) for cell in column) for column in columns]
     spare = (width - sum(wanted)) / len(wanted)
     if spare < 0:

@@ -56,6 +56,8 @@ SIDE_LABEL = {"R": "right", "L": "left"}
 BOTH_SIDES = "both sides"
 REGION_LABEL = {name: name.replace("_", " ") for name in REGIONS}
 
+PATIENT, PATIENT_ID, BORN = "Patient", "Patient ID", "Born"
+STUDY, STUDY_DATE = "Study", "Study date"
 FLAGS = "Flags"
 MARKED, PLAIN = "marked", "plain"
 MARKS, INDEX, MODEL, NOTES = "Marks", "Bone scan index", "What the model is and is not", "Notes"
@@ -212,12 +214,12 @@ def facts(scan: Scan) -> tuple[tuple[str, str], ...]:
     """Return what is known of patient, study and acquisition, as (name, value)."""
     who, how = scan.identity, scan.acquisition
     found = (
-        ("Patient", person_name(who.patient_name)),
-        ("Patient ID", who.patient_id),
-        ("Born", iso_date(who.birth_date)),
+        (PATIENT, person_name(who.patient_name)),
+        (PATIENT_ID, who.patient_id),
+        (BORN, iso_date(who.birth_date)),
         ("Sex", who.sex),
-        ("Study", scan.study),
-        ("Study date", iso_date(how.study_date or "")),
+        (STUDY, scan.study),
+        (STUDY_DATE, iso_date(how.study_date or "")),
         ("Accession", who.accession_number),
         ("Tracer", (how.tracer or "").replace("^", "")),
         ("Camera", " ".join(part for part in (how.manufacturer, how.camera) if part)),
@@ -227,6 +229,15 @@ def facts(scan: Scan) -> tuple[tuple[str, str], ...]:
         ("Counts", _counts(scan)),
     )
     return tuple((name, value) for name, value in found if value)
+
+
+def identity(facts: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return what tells patient and study from others, for the head of a further page."""
+    return tuple(
+        f"{name.lower()} {value}" if name == BORN else value
+        for name, value in facts
+        if name in (PATIENT, PATIENT_ID, BORN, STUDY, STUDY_DATE)
+    )
 
 
 def person_name(value: str) -> str:
