@@ -113,7 +113,7 @@ class IndexChange:
 
 
 def index_change(earlier: Reading, later: Reading) -> IndexChange:
-    """Compare the bone scan index of two readings; needs both to have one."""
+    """Compare the bone scan index of two readings; needs both to have one of one kind."""
     values, bands = [], []
     for reading in (earlier, later):
         values.append(None if reading.index is None else reading.index.whole)
@@ -123,8 +123,17 @@ def index_change(earlier: Reading, later: Reading) -> IndexChange:
         lacking = [r for r, v in zip((earlier, later), values, strict=True) if v is None]
         reason = "; ".join(_why(reading) for reading in lacking)
         return IndexChange(values[0], values[1], None, None, False, reason)
+    kinds = [_kind(reading) for reading in (earlier, later)]
+    if kinds[0] != kinds[1]:
+        reason = f"{earlier.study} has one with {kinds[0]}, {later.study} with {kinds[1]}"
+        return IndexChange(values[0], values[1], None, None, False, reason)
     change, band = values[1] - values[0], max(bands)
     return IndexChange(values[0], values[1], change, band, abs(change) > band)
+
+
+def _kind(reading: Reading) -> str:
+    index = reading.index
+    return "" if index is None else f"fusion {index.fusion} and weights {index.weights}"
 
 
 def _why(reading: Reading) -> str:

@@ -141,6 +141,7 @@ def compare_visits(
     if len(visits) < 2:
         raise BadInput("compare: one scan is given; name an earlier and a later one")
     flags = [*_identity_flags(visits, different_patients), *_date_flags(visits)]
+    flags += _reading_flags(visits)
     registrations = tuple(_registrations(visits[0], visit) for visit in visits)
     flags += _registration_flags(visits, registrations)
     tracks: list[Track] = []
@@ -218,6 +219,32 @@ def _date_flags(visits: Sequence[Visit]) -> list[Flag]:
         if one == two:
             message = f"{earlier.scan.study} and {later.scan.study} have the same study date."
             flags.append(Flag("same-date", message))
+    return flags
+
+
+def _reading_flags(visits: Sequence[Visit]) -> list[Flag]:
+    """Doubt a comparison of readings that were not made alike."""
+    flags = []
+    made = [visit.reading.provenance for visit in visits]
+    models = dict.fromkeys(
+        f"{one.model_name} {one.model_version}, SHA-256 {one.model_sha256[:8]}" for one in made
+    )
+    if len(models) > 1:
+        message = (
+            f"The scans were read by different models ({'; '.join(models)}): what changes may be "
+            "the reading, not the patient. Read all of them with one model."
+        )
+        flags.append(Flag("models-differ", message))
+    drawn, proposed = (
+        [v.scan.study for v in visits if any(view.marked_by == who for view in v.reading.views)]
+        for who in ("reader", "model")
+    )
+    if drawn and proposed:
+        message = (
+            f"Marks of {', '.join(drawn)} are a reader's, of {', '.join(proposed)} the model's: "
+            "what is new or gone may be who marked it. Correct all of the scans, or none."
+        )
+        flags.append(Flag("marks-differ", message))
     return flags
 
 
