@@ -103,6 +103,16 @@ def test_a_scan_that_lacks_a_view_has_no_area_and_says_so(
     assert [text.get_text() for text in findings.texts] == ["1", "2 (1 new)\none view", "2"]
 
 
+def test_indices_of_two_kinds_are_not_joined(follow: Follow, figures: list[Figure]) -> None:
+    same = follow((0,), (0, 1), index=True)
+    first, last = same.visits
+    assert last.reading.index is not None
+    other = replace(last.reading, index=replace(last.reading.index, weights="of our own"))
+    draw_timeline(same)
+    draw_timeline(compare_visits([first, Visit(last.scan, other)]))
+    assert [figure.axes[0].lines[0].get_linestyle() for figure in figures] == ["-", "None"]
+
+
 def test_findings_are_counted_in_whole_numbers_and_nothing_is_an_empty_axis(
     follow: Follow, figures: list[Figure]
 ) -> None:

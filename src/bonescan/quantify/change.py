@@ -123,7 +123,7 @@ def index_change(earlier: Reading, later: Reading) -> IndexChange:
         lacking = [r for r, v in zip((earlier, later), values, strict=True) if v is None]
         reason = "; ".join(_why(reading) for reading in lacking)
         return IndexChange(values[0], values[1], None, None, False, reason)
-    kinds = [_kind(reading) for reading in (earlier, later)]
+    kinds = [index_kind(reading) for reading in (earlier, later)]
     if kinds[0] != kinds[1]:
         reason = f"{earlier.study} has one with {kinds[0]}, {later.study} with {kinds[1]}"
         return IndexChange(values[0], values[1], None, None, False, reason)
@@ -131,7 +131,8 @@ def index_change(earlier: Reading, later: Reading) -> IndexChange:
     return IndexChange(values[0], values[1], change, band, abs(change) > band)
 
 
-def _kind(reading: Reading) -> str:
+def index_kind(reading: Reading) -> str:
+    """Name what an index is made with; indices made otherwise are not compared."""
     index = reading.index
     return "" if index is None else f"fusion {index.fusion} and weights {index.weights}"
 

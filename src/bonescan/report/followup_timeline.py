@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from bonescan import RESEARCH_USE
+from bonescan.quantify.change import index_kind
 from bonescan.quantify.followup import FollowUp
 from bonescan.report.followup_texts import COLOUR, visit_label
 
@@ -82,7 +83,9 @@ def _draw_index(axis: Any, followup: FollowUp, places: list[Any]) -> None:
         if visit.reading.index is not None and visit.reading.index.whole is not None
     ]
     x, y, band = zip(*points, strict=True)
-    axis.errorbar(x, y, yerr=band, color=INK, marker="o", capsize=4, lw=1.3, ecolor=SOFT)
+    shown = [v.reading for v in followup.visits if v.reading.index is not None]
+    line = "-" if len({index_kind(reading) for reading in shown}) == 1 else ""
+    axis.errorbar(x, y, yerr=band, color=INK, marker="o", ls=line, capsize=4, lw=1.3, ecolor=SOFT)
     axis.set_title("Bone scan index (%), bar: repeatability", fontsize=9, loc="left")
 
 
