@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter
+from torch import nn
 
 from bonescan.config import FocalTverskyLoss
 from bonescan.config.networks import (
@@ -44,6 +45,10 @@ NEEDS = {"swin_unetr": "einops"}
 SIZE = (64, 128)
 #: The paper's canvas, in full and block-averaged.
 CANVASES = [(640 // reduce, 512 // reduce) for reduce in (1, 2, 4, 8, 16)]
+
+
+#: Kinds whose normalisation is a setting.
+NORMED = ("unet", "res_unet", "unet_plus_plus", "swin_unetr", "btrfly")
 
 
 def marked(kind: str, *values: object) -> object:
@@ -114,6 +119,23 @@ def test_reading_does_not_depend_on_the_rest_of_the_batch(kind: str) -> None:
     x = torch.rand(3, 1, *SIZE)
     with torch.inference_mode():
         torch.testing.assert_close(network(x)[-1][1:2], network(x[1:2])[-1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "norm"), [marked(kind, norm) for kind in NORMED for norm in ("instance", "batch")]
+)
+def test_maps_are_normalised_as_asked_and_so_exported(kind: str, norm: str, tmp_path: Path) -> None:
+    tree = {"kind": kind, **SMALL[kind], "norm": norm}
+    network = build_model(TypeAdapter(ModelSettings).validate_python(tree), 3)
+    layers = list(network.modules())
+    found = {
+        name
+        for name, layer in (("instance", nn.InstanceNorm2d), ("batch", nn.BatchNorm2d))
+        if any(isinstance(one, layer) for one in layers)
+    }
+    assert found == {norm}
+    network(torch.rand(2, 1, *SIZE))  # batch statistics that are not those of the start
+    write_onnx(network.eval(), SIZE, tmp_path / "network.onnx")  # refuses what is not equal
 
 
 @pytest.mark.parametrize("kind", KINDS)

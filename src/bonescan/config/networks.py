@@ -15,6 +15,10 @@ Rare = Annotated[float | None, Field(gt=0, lt=1)]
 Levels = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
 """Filters of each level, from the full size to the deepest."""
 
+Norm = Literal["instance", "batch"]
+"""How maps are normalised: each canvas by itself, or by the statistics of the training batches, of at
+least two canvases. From few steps with an overlap loss of three classes, the latter learns sooner."""
+
 
 class DoubleUNetSettings(Frozen):
     """The modified Double U-Net (section 3.6, Figure 4). ``width`` scales every filter count."""
@@ -31,10 +35,11 @@ class DoubleUNetSettings(Frozen):
 
 
 class UNetSettings(Frozen):
-    """A small U-Net with instance normalisation, for tests and the shipped model."""
+    """A small residual U-Net, for tests and the shipped model."""
 
     kind: Literal["unet"] = "unet"
     channels: Levels = (16, 32, 64, 96, 128)
+    norm: Norm = "instance"
     compress: Literal["none", "sqrt"] = "none"
     """What the network does to grey values first: a square root evens out Poisson noise."""
     metastasis_prior: float = Field(default=0.01, gt=0, lt=1)
@@ -48,6 +53,7 @@ class ResUNetSettings(Frozen):
     kind: Literal["res_unet"] = "res_unet"
     channels: Levels = (32, 64, 128, 256, 512)
     residual_units: int = Field(default=2, ge=1)
+    norm: Norm = "instance"
     metastasis_prior: Rare = 0.01
 
 
@@ -68,6 +74,7 @@ class UNetPlusPlusSettings(Frozen):
     kind: Literal["unet_plus_plus"] = "unet_plus_plus"
     channels: Annotated[Levels, Field(min_length=6, max_length=6)] = (32, 32, 64, 128, 256, 32)
     deep_supervision: bool = True
+    norm: Norm = "instance"
     metastasis_prior: Rare = 0.01
 
 
@@ -98,6 +105,7 @@ class SwinUNETRSettings(Frozen):
     depths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (2, 2, 2, 2)
     heads: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 6, 12, 24)
     window: int = Field(default=7, ge=2)
+    norm: Norm = "instance"
     metastasis_prior: Rare = 0.01
 
     @model_validator(mode="after")
@@ -120,6 +128,7 @@ class BtrflySettings(Frozen):
     kind: Literal["btrfly"] = "btrfly"
     channels: Levels = (16, 32, 64, 96, 128)
     body_levels: int = Field(default=2, ge=1)
+    norm: Norm = "instance"
     metastasis_prior: Rare = 0.01
 
     @model_validator(mode="after")

@@ -9,10 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bonescan.config.networks import Norm
+
 #: Batch-norm epsilon of the Keras original of the Double U-Net (PyTorch's own is 1e-5).
 BATCH_NORM_EPS = 1e-3
 #: Canvas pixels about a bone in which a metastasis of it may still be seen.
 REACH = 2
+
+
+def normalisation(norm: Norm, filters: int) -> nn.Module:
+    """Return the layer that normalises ``filters`` maps and then scales and shifts each."""
+    if norm == "batch":
+        return nn.BatchNorm2d(filters)
+    return nn.InstanceNorm2d(filters, affine=True)
 
 
 class Network(nn.Module):

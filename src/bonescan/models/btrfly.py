@@ -3,7 +3,7 @@
 After Sekuboyina et al., "Btrfly Net", MICCAI 2018, which joins two views of a spine so, and Shimizu
 et al., IJCARS 2020 (reference [12] of the paper), who read the views of a bone scan with it. The
 posterior view enters mirrored, so that the body sees the same bone in the same place twice. Parts
-as in `bonescan.models.unet`: residual blocks, instance norm, strided convolutions.
+as in `bonescan.models.unet`: residual blocks, instance or batch norm, strided convolutions.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from bonescan.config.networks import Norm
 from bonescan.models.blocks import Network, start_rare, upsampled
 from bonescan.models.unet import ResidualBlock
 from bonescan.models.views import join_views, split_views
@@ -22,15 +23,16 @@ from bonescan.models.views import join_views, split_views
 class Wing(nn.Module):
     """One view's way in, level by level down to the body, and its way out."""
 
-    def __init__(self, channels: Sequence[int], body: int, classes: int) -> None:
+    def __init__(self, channels: Sequence[int], body: int, classes: int, norm: Norm) -> None:
         super().__init__()
         self.way_in = nn.ModuleList(
-            ResidualBlock(before, filters, stride=1 if level == 0 else 2)
+            ResidualBlock(before, filters, stride=1 if level == 0 else 2, norm=norm)
             for level, (before, filters) in enumerate(itertools.pairwise([1, *channels]))
         )
         upwards = [body, *channels[::-1]]
         self.way_out = nn.ModuleList(
-            ResidualBlock(deep + skip, skip) for deep, skip in itertools.pairwise(upwards)
+            ResidualBlock(deep + skip, skip, norm=norm)
+            for deep, skip in itertools.pairwise(upwards)
         )
         self.head = nn.Conv2d(channels[0], classes, 1)
 
@@ -53,14 +55,15 @@ class Wing(nn.Module):
 class Body(nn.Module):
     """The deeper levels of a U-Net, on the maps of both views together."""
 
-    def __init__(self, inputs: int, channels: Sequence[int]) -> None:
+    def __init__(self, inputs: int, channels: Sequence[int], norm: Norm) -> None:
         super().__init__()
         self.down = nn.ModuleList(
-            ResidualBlock(before, filters, stride=2)
+            ResidualBlock(before, filters, stride=2, norm=norm)
             for before, filters in itertools.pairwise([inputs, *channels])
         )
         self.up = nn.ModuleList(
-            ResidualBlock(deep + skip, skip) for deep, skip in itertools.pairwise(channels[::-1])
+            ResidualBlock(deep + skip, skip, norm=norm)
+            for deep, skip in itertools.pairwise(channels[::-1])
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,6 +87,7 @@ class BtrflyNet(Network):
         Filters of each level, from the full size to the deepest; each wing has its own.
     body_levels : int
         How many of them, the deepest, are the body; the others are the wings.
+    norm : {"instance", "batch"}
     metastasis_prior : float, optional
         Odds of metastasis that the untrained heads start from.
     """
@@ -96,14 +100,15 @@ class BtrflyNet(Network):
         classes: int,
         channels: Sequence[int],
         body_levels: int = 2,
+        norm: Norm = "instance",
         metastasis_prior: float | None = None,
     ) -> None:
         super().__init__()
         arms, body = channels[:-body_levels], channels[-body_levels:]
         self.multiple = 2 ** (len(channels) - 1)
-        self.anterior = Wing(arms, body[0], classes)
-        self.posterior = Wing(arms, body[0], classes)
-        self.body = Body(2 * arms[-1], body)
+        self.anterior = Wing(arms, body[0], classes, norm)
+        self.posterior = Wing(arms, body[0], classes, norm)
+        self.body = Body(2 * arms[-1], body, norm)
         if metastasis_prior is not None:
             for wing in (self.anterior, self.posterior):
                 start_rare(wing.head, metastasis_prior)

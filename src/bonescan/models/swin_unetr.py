@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from torch import Tensor
 
+from bonescan.config.networks import Norm
 from bonescan.errors import BadSettings
 from bonescan.models.blocks import Network, last_convolution, start_rare
 
@@ -29,6 +30,8 @@ class SwinUNETR(Network):
         Layers and attention heads of each stage.
     window : int
         Side of a window in patches.
+    norm : {"instance", "batch"}
+        Of the convolutions around the transformer, which has layer norm.
     metastasis_prior : float, optional
         Odds of metastasis that the untrained head starts from.
     """
@@ -44,6 +47,7 @@ class SwinUNETR(Network):
         depths: Sequence[int],
         heads: Sequence[int],
         window: int = 7,
+        norm: Norm = "instance",
         metastasis_prior: float | None = None,
     ) -> None:
         if find_spec("einops") is None:  # MONAI would say so in the first step only
@@ -62,6 +66,7 @@ class SwinUNETR(Network):
             depths=depths,
             num_heads=heads,
             window_size=window,
+            norm_name=norm,
         )
         if metastasis_prior is not None:
             start_rare(last_convolution(self.net), metastasis_prior, views)

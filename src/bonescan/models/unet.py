@@ -1,8 +1,8 @@
 """A small residual U-Net with instance normalisation: trains on a CPU, reads in milliseconds.
 
 Departures from the textbook U-Net (Ronneberger et al., MICCAI 2015): residual blocks, instance
-norm (each canvas is normalised by itself, so reading does not depend on the batches of training),
-leaky ReLU, strided convolutions in place of pooling, bilinear upsampling.
+norm (each canvas is normalised by itself, so reading does not depend on the batches of training;
+batch norm is a setting), leaky ReLU, strided convolutions in place of pooling, bilinear upsampling.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from bonescan.models.blocks import Network, start_rare, upsampled
+from bonescan.config.networks import Norm
+from bonescan.models.blocks import Network, normalisation, start_rare, upsampled
 
 LEAK = 0.01
 
@@ -27,13 +28,13 @@ class ResidualBlock(nn.Module):
     8 under AVX2): https://github.com/uxlfoundation/oneDNN/issues/6035.
     """
 
-    def __init__(self, inputs: int, filters: int, stride: int = 1) -> None:
+    def __init__(self, inputs: int, filters: int, stride: int = 1, norm: Norm = "instance") -> None:
         super().__init__()
         self.stride = stride
         self.first = nn.Conv2d(inputs, filters, 3, stride=stride, padding=1, bias=False)
-        self.first_norm = nn.InstanceNorm2d(filters, affine=True)
+        self.first_norm = normalisation(norm, filters)
         self.second = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.second_norm = nn.InstanceNorm2d(filters, affine=True)
+        self.second_norm = normalisation(norm, filters)
         self.shortcut = (
             nn.Identity()
             if stride == 1 and inputs == filters
@@ -64,18 +65,20 @@ class UNet(Network):
         channels: Sequence[int],
         metastasis_prior: float = 0.01,
         compress: str = "none",
+        norm: Norm = "instance",
     ) -> None:
         super().__init__()
         self.compress = compress
         self.multiple = 2 ** (len(channels) - 1)
         inputs = [views, *channels[:-1]]
         self.encoder = nn.ModuleList(
-            ResidualBlock(before, filters, stride=1 if level == 0 else 2)
+            ResidualBlock(before, filters, stride=1 if level == 0 else 2, norm=norm)
             for level, (before, filters) in enumerate(zip(inputs, channels, strict=True))
         )
         upwards = list(channels[::-1])
         self.decoder = nn.ModuleList(
-            ResidualBlock(deep + skip, skip) for deep, skip in itertools.pairwise(upwards)
+            ResidualBlock(deep + skip, skip, norm=norm)
+            for deep, skip in itertools.pairwise(upwards)
         )
         self.head = nn.Conv2d(channels[0], views * classes, 1)
         start_rare(self.head, metastasis_prior, views)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from bonescan.config.networks import Norm
 from bonescan.models.blocks import Network, start_rare
 
 
@@ -24,6 +25,7 @@ class UNetPlusPlus(Network):
         Filters of the five levels, then of the last decoder.
     deep_supervision : bool
         Return all four decoders' outputs, to be trained each; else the last one alone.
+    norm : {"instance", "batch"}
     metastasis_prior : float, optional
         Odds of metastasis that the untrained heads start from.
     """
@@ -37,6 +39,7 @@ class UNetPlusPlus(Network):
         views: int = 1,
         channels: Sequence[int],
         deep_supervision: bool = True,
+        norm: Norm = "instance",
         metastasis_prior: float | None = None,
     ) -> None:
         from monai.networks import nets  # a second or two, for those alone who ask for it
@@ -48,6 +51,7 @@ class UNetPlusPlus(Network):
             out_channels=views * classes,
             features=channels,
             deep_supervision=deep_supervision,
+            norm=(norm, {"affine": True}),
         )
         heads = [getattr(self.net, f"final_conv_0_{depth}") for depth in (1, 2, 3, 4)]
         if not deep_supervision:  # MONAI makes the heads all the same; nothing would train them
