@@ -16,8 +16,8 @@ Levels = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
 """Filters of each level, from the full size to the deepest."""
 
 Norm = Literal["instance", "batch"]
-"""How maps are normalised: each canvas by itself, or by the statistics of the training batches, of at
-least two canvases. From few steps with an overlap loss of three classes, the latter learns sooner."""
+"""How maps are normalised: each canvas by itself, or by the statistics of the training batches, of
+at least two canvases each."""
 
 
 class DoubleUNetSettings(Frozen):
