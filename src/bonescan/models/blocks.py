@@ -78,8 +78,17 @@ def probabilities(logits: Tensor, groups: Sequence[int] = ()) -> Tensor:
 
 
 def upsampled(x: Tensor) -> Tensor:
-    """Double H and W, bilinear, pixel edges aligned (``align_corners=False``)."""
-    return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    """Double H and W, bilinear, pixel edges aligned (``align_corners=False``).
+
+    Behind a concatenation, the gradient comes as a slice of all channels, which torch would bring
+    into its default layout and back. One copy, in the layout of ``x``, takes a fifth of that time.
+    """
+    y = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    if y.requires_grad and y.is_contiguous(memory_format=torch.channels_last):
+        y.register_hook(  # type: ignore[no-untyped-call]
+            lambda slope: slope.contiguous(memory_format=torch.channels_last)
+        )
+    return y
 
 
 @torch.no_grad()

@@ -35,6 +35,7 @@ from bonescan.train.dataset import Batch, Example, plain_batches, training_batch
 from bonescan.train.folder import RunFolder, write_text
 from bonescan.train.initial import initialise
 from bonescan.train.losses import loss_of
+from bonescan.train.memory import keep_freed_memory
 from bonescan.train.optimisers import build_optimiser
 from bonescan.train.schedules import rate_factor
 from bonescan.train.watch import Record, Watcher
@@ -72,6 +73,8 @@ class Learner:
         fabric: Fabric,
         transferred: Mapping[str, Tensor] | None = None,
     ) -> None:
+        if fabric.device.type == "cpu":
+            keep_freed_memory()
         torch.manual_seed(settings.training.seed)
         network = build_model(settings.model, len(settings.classes))
         initialise(network, settings.init, transferred)
