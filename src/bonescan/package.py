@@ -191,7 +191,8 @@ class TrainingData(Frozen):
 
     ``positives`` and ``negatives`` are the numbers of patients with and without metastasis in the
     training part; ``validation`` and ``test`` patients had no influence on the weights (validation
-    chose the checkpoint and the threshold).
+    chose the checkpoint and the threshold). ``started_from`` tells the package or other weights
+    that the training went on from; None where they were drawn at random.
     """
 
     description: str
@@ -206,6 +207,7 @@ class TrainingData(Frozen):
     test: int
     epochs: int
     epoch: int
+    started_from: str | None = None
 
 
 class Score(Frozen):

@@ -115,6 +115,12 @@ def test_fine_tuning_starts_from_the_packages_weights(
     tuned = RunFolder(tmp_path / "tuned")
     train_fold(settings, tiny_data, tuned, 0, accelerator="cpu")
     assert tuned.read_summary()["validation_f1"] > 0.7  # after one epoch
+    again = export_run(tuned.path, tmp_path / "again").card.training.started_from
+    card = package.card
+    assert card.training.started_from is None
+    assert again is not None
+    assert f"{card.name} {card.version}" in again
+    assert card.weights_sha256 in again
 
 
 def test_a_package_of_another_network_does_not_start_a_run(

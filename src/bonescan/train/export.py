@@ -266,6 +266,7 @@ def _card(
             test=done["test"],
             epochs=done["epochs"],
             epoch=done["chosen_epoch"],
+            started_from=folder.read_starts()[-1].get("started_from"),
         ),
         expected=expected_scores(predictions.of_part("test"), threshold.value, data),
         intended_use=INTENDED_USE,

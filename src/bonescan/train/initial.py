@@ -14,7 +14,7 @@ from torch import Tensor
 from bonescan.config import InitSettings
 from bonescan.errors import BadInput, BadSettings
 from bonescan.models import DoubleUNet, Network
-from bonescan.package import Package
+from bonescan.package import Package, sha256_of
 from bonescan.train.checkpoints import load_checkpoint
 
 
@@ -46,6 +46,22 @@ def initialise(
                 'add needs.pretraining = "file.run"'
             )
         network.load_state_dict(transferred)
+
+
+def told_start(settings: InitSettings, needed: Mapping[str, str]) -> str | None:
+    """Return in words where the first weights come from; None where they were drawn.
+
+    ``needed`` are digests of the runs that this one needs, as `bonescan.train.needs` gives them.
+    """
+    if settings.kind == "package":
+        package = Package.load(settings.path)
+        card = package.card
+        return f"model package {card.name} {card.version}, weights SHA-256 {card.weights_sha256}"
+    if settings.kind == "vgg19":
+        return f"VGG19 weights, SHA-256 {sha256_of(settings.path)}"
+    if settings.kind == "transfer":
+        return f"the same fold of the pre-training, digest {needed['pretraining']}"
+    return None
 
 
 def load_package_weights(network: Network, folder: Path) -> None:

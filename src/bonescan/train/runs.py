@@ -30,6 +30,7 @@ from bonescan.train.dataset import (
 )
 from bonescan.train.folder import RunFolder, locked, write_text
 from bonescan.train.folds import Fold, folds_to_json, make_folds, read_folds
+from bonescan.train.initial import told_start
 from bonescan.train.loop import fit, marked
 from bonescan.train.needs import (
     examples_of,
@@ -222,7 +223,12 @@ def _open_folder(
     else:
         write_text(folder.settings, settings.model_dump_json(indent=1) + "\n")
         write_text(folder.folds, folds_to_json(folds))
-    made_from = {"data": data.digest, "needs": needed, "description": _describe(data.cases)}
+    made_from = {
+        "data": data.digest,
+        "needs": needed,
+        "description": _describe(data.cases),
+        "started_from": told_start(settings.init, needed),
+    }
     starts.append({**environment(fabric), **made_from})
     write_text(folder.environment, json.dumps(starts, indent=1) + "\n")
 
