@@ -29,7 +29,7 @@ from bonescan.quantify.position import Body, Midline, outline_body
 from bonescan.quantify.regions import FRAME_MM, Skeleton, find_skeleton, on_bone
 from bonescan.scan import OTHER_BONE, REGIONS, Scan, View, ViewName
 
-#: A candidate's pixels have this share of its highest probability, if enough pixels have.
+#: A candidate's pixels have at least this share of its highest probability.
 SHARE_OF_PEAK = 0.5
 #: Odds of probabilities are cut here, beyond which a network's figures say little.
 LEAST_PROBABILITY = 1e-3
@@ -170,10 +170,9 @@ def candidate_labels(
         Probability of metastasis.
     rule : LesionRule
         Its threshold makes patches; of each, the pixels stay that have `SHARE_OF_PEAK` of its
-        highest probability, so that a sharp focus is not drawn as wide as the network's doubt. Of
-        a patch with too few of those, its ``min_pixels`` most probable pixels stay.
+        highest probability, so that a sharp focus is not drawn as wide as the network's doubt.
     min_pixels : float
-        Smaller patches are left out, and so are smaller parts of what stays of one.
+        Smaller candidates are left out.
 
     Returns
     -------
@@ -184,12 +183,8 @@ def candidate_labels(
     count = int(patches.max(initial=0))
     if not count:
         return patches
-    least = int(np.ceil(min_pixels))
-    levels = np.ones(count + 1)
-    for number, box in enumerate(ndimage.find_objects(patches), start=1):
-        own = np.sort(probability[box][patches[box] == number])
-        levels[number] = min(SHARE_OF_PEAK * own[-1], own[-max(least, 1)])
-    kept = np.where((patches > 0) & (probability >= levels[patches]), 1.0, 0.0)
+    peaks = ndimage.maximum(probability, patches, np.arange(count + 1))
+    kept = np.where((patches > 0) & (probability >= SHARE_OF_PEAK * peaks[patches]), 1.0, 0.0)
     return threshold_components(kept, LesionRule(threshold=1.0), min_pixels)
 
 

@@ -223,7 +223,7 @@ class BodyParameters:
             foot_turn_deg=pair(-4.0, 6.0, 4.0, 13.0),
             shape_spread=around(1.0, 0.15, 0.3),
             bone_girth=around(1.0, 0.04, 0.08),
-            bladder_ml=float(np.clip(rng.lognormal(4.3, 0.6), 25, 500)),
+            bladder_ml=drawn_filling_ml(rng),
         )
         hands = pair(3.0, 3.5, 1.5, 6.0)
         swing = [
@@ -245,3 +245,9 @@ class BodyParameters:
             hands_on_body=(over[0], over[1]),
             shape_number=int(rng.integers(1 << 31)),
         )
+
+
+def drawn_filling_ml(rng: np.random.Generator) -> float:
+    """Draw the volume of the bladder: most patients have just voided, one in five has not."""
+    voided = rng.random() < 0.8
+    return float(np.clip(rng.lognormal(4.3, 0.6) if voided else rng.uniform(150, 500), 25, 500))
