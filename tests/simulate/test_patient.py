@@ -152,7 +152,7 @@ def test_the_mask_is_the_part_above_the_stated_share_of_the_peak(
     spot = (40 * np.exp(-(grid**2) / 2 / 3.0**2)).astype(np.float32)
     patch = Patch(slice(0, 41), slice(0, 41), spot)
     around = np.full((2, 41, 41), 10.0, np.float32)
-    known, numbers = judge_foci([focus], [(patch, patch)], around, Flat())  # type: ignore[arg-type]
+    known, numbers = judge_foci([focus], [(patch, patch)], around, Flat(), around)  # type: ignore[arg-type]
     expected = spot > max(PEAK_SHARE * 40, BACKGROUND_SHARE * 10)
     np.testing.assert_array_equal(numbers[0] > 0, expected)
     assert known[0].seen_contrast[0] == pytest.approx(4.0, rel=1e-3)
@@ -161,7 +161,7 @@ def test_the_mask_is_the_part_above_the_stated_share_of_the_peak(
     beside = around.copy()
     beside[:, :, 26:] = 25.0
     for picture, seen in ((around, True), (beside, False)):
-        known, _ = judge_foci([focus], [(faint, faint)], picture, Flat())  # type: ignore[arg-type]
+        known, _ = judge_foci([focus], [(faint, faint)], picture, Flat(), around)  # type: ignore[arg-type]
         assert known[0].visible == (seen, seen)
 
 

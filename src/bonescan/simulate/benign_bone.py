@@ -100,6 +100,8 @@ def paget_like(rng: np.random.Generator, patient: Patient) -> list[Focus]:
         index for index, part in enumerate(patient.anatomy.parts)
         if part.name in ("hip bone", "femur", "tibia", "sacrum", "L3", "L4", "scapula", "humerus")
     ]  # fmt: skip
+    if not parts:  # a phantom of which only other bones are known
+        return []
     index = parts[int(rng.integers(len(parts)))]
     where = patient.anatomy.part == index
     if not where.any():

@@ -217,6 +217,44 @@ class Projector:
                 sums[head, label] = view if head == 0 else view[:, ::-1]
         return sums
 
+    def shadow(self, activity: Array, density: Block, source: Block) -> Array:
+        """Return what share of each pixel's counts a cold object takes, (2, H, W), without blur.
+
+        Parameters
+        ----------
+        activity : (Z, Y, X) float32
+            All there is, the object's own (negative) ``source`` included.
+        density : Block
+            What it adds to the attenuation, per mm; the geometry was prepared with it.
+        source : Block
+            What it adds to the activity: below 0 where it displaces tracer.
+        """
+        both = (density.slices, source.slices)
+        z, x = (
+            slice(min(s[axis].start for s in both), max(s[axis].stop for s in both))
+            for axis in (0, 2)
+        )
+        with_it = activity[z, :, x]
+        without = with_it.copy()
+        mu = np.zeros_like(without)
+        for block, volume, sign in ((source, without, -1.0), (density, mu, self.voxel_mm)):
+            at_z, at_y, at_x = block.slices
+            rows = slice(at_z.start - z.start, at_z.stop - z.start)
+            columns = slice(at_x.start - x.start, at_x.stop - x.start)
+            volume[rows, at_y, columns] += sign * block.activity
+        path = np.cumsum(mu, axis=1)
+        paths = path - mu / 2, path[:, -1:] - path + mu / 2
+        shares = np.zeros((2, self.camera.rows, self.camera.columns), np.float32)
+        for head, (survival, lost) in enumerate(zip(self._survival, paths, strict=True)):
+            left = survival[z, :, x]
+            seen = []
+            for rays in (with_it * left, np.maximum(without, 0) * left * np.exp(lost)):
+                flat = np.zeros(self.thickness_shape, np.float32)
+                flat[z, x] = rays.sum(axis=1)
+                seen.append(self.flatten(flat)[head])
+            np.divide(seen[1] - seen[0], seen[1], out=shares[head], where=seen[1] > 0)
+        return shares
+
     def place(self, z_mm: float, x_mm: float) -> tuple[tuple[float, float], tuple[float, float]]:
         """Return (row, column) of a point of the body in the anterior and the posterior view."""
         camera = self.camera

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage import measure
+from scipy import ndimage
 
 from bonescan import __version__
 from bonescan.errors import BadInput, BonescanError
@@ -172,7 +172,7 @@ def _write_truth(folder: Path, patient: SimulatedPatient) -> list[str]:
     for view, name in enumerate(VIEW_NAMES):
         image, annotation = write_annotation(
             label_picture(patient.counts[view]),
-            measure.label(patient.truth.masks[view], connectivity=2),
+            ndimage.label(patient.truth.masks[view], np.ones((3, 3)))[0],
             folder / f"{study}_{name}",
         )
         written += [f"labels/{image.name}", f"labels/{annotation.name}"]

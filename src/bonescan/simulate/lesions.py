@@ -141,7 +141,8 @@ def draw_metastases(
         change = changes[number - 1] if changes is not None else Change()
         if change is None:
             continue
-        size, contrast = size * change.size, 1 + (contrast - 1) * change.contrast
+        size = min(size * change.size, SIZE_MM[1], _ROOM.get(region, SIZE_MM[1]))
+        contrast = min(1 + (contrast - 1) * change.contrast, CONTRAST[1])
         focus = metastasis(child, anatomy, uptake, region, size, contrast, kind)
         if focus is not None:
             foci.append(replace(focus, lesion=number))

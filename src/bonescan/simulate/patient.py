@@ -14,6 +14,7 @@ from bonescan.simulate.anatomy import ORGANS, Anatomy, BodyParameters, build_ana
 from bonescan.simulate.benign import draw_findings
 from bonescan.simulate.camera import (
     Array,
+    Motion,
     Patch,
     Projector,
     acquire,
@@ -267,12 +268,12 @@ def look(scene: Scene, acquisition: Acquisition, rng: np.random.Generator) -> Tr
         total = acquisition.motion.apply(total)
     scale = camera.counts / float(total[0].sum())
     expected = (scale * total + camera.background).astype(np.float32)
-    lesions = _seen(scene.lesions, projector, scale)
-    findings = _seen(scene.findings, projector, scale)
+    lesions = _seen(scene.lesions, projector, scale, acquisition.motion)
+    findings = _seen(scene.findings, projector, scale, acquisition.motion)
     without = np.maximum(expected - _sum(lesions, expected.shape), 1e-3)
     bare = np.maximum(without - _sum(findings, expected.shape), 1e-3)
-    lesion_truth, metastasis = judge_foci(scene.lesions, lesions, without, projector)
-    finding_truth, benign = judge_foci(scene.findings, findings, bare, projector)
+    lesion_truth, metastasis = judge_foci(scene.lesions, lesions, without, projector, activity)
+    finding_truth, benign = judge_foci(scene.findings, findings, bare, projector, activity)
     return Truth(
         lesions=lesion_truth,
         findings=finding_truth,
@@ -315,15 +316,38 @@ def stream(seed: int, index: int, *purpose: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, index, *words]))
 
 
-def _seen(foci: Sequence[Focus], projector: Projector, scale: float) -> list[tuple[Patch, Patch]]:
+def _seen(
+    foci: Sequence[Focus], projector: Projector, scale: float, motion: Motion | None
+) -> list[tuple[Patch, Patch]]:
     def scaled(patch: Patch) -> Patch:
         return replace(patch, values=patch.values * np.float32(scale))
 
     seen = []
     for focus in foci:
         front, back = projector.primary(focus.source)
+        if motion is not None:
+            front, back = _moved((front, back), motion, projector)
         seen.append((scaled(front), scaled(back)))
     return seen
+
+
+def _moved(
+    patches: tuple[Patch, Patch], motion: Motion, projector: Projector
+) -> tuple[Patch, Patch]:
+    """Smear what is seen of a focus as the patient's motion smears the views."""
+    camera = projector.camera
+    views = np.zeros((2, camera.rows, camera.columns), np.float32)
+    for view, patch in zip(views, patches, strict=True):
+        patch.add_to(view)
+    moved = []
+    for view in motion.apply(views):
+        rows, columns = (np.flatnonzero((view != 0).any(axis=axis)) for axis in (1, 0))
+        if not rows.size:
+            moved.append(Patch(slice(0, 0), slice(0, 0), view[:0, :0]))
+            continue
+        at = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        moved.append(Patch(*at, view[at]))
+    return moved[0], moved[1]
 
 
 def _sum(seen: list[tuple[Patch, Patch]], shape: tuple[int, ...]) -> Array:

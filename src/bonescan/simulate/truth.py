@@ -126,6 +126,7 @@ def judge_foci(
     seen: list[tuple[Patch, Patch]],
     surroundings: Array,
     projector: Projector,
+    activity: Array,
 ) -> tuple[tuple[FocusTruth, ...], NDArray[np.uint8]]:
     """Apply the rule to a list of foci.
 
@@ -137,6 +138,8 @@ def judge_foci(
     surroundings : (2, H, W) float32
         Expected counts without them.
     projector : Projector
+    activity : (Z, Y, X) float32
+        All tracer, in which cold objects cast their shadows.
 
     Returns
     -------
@@ -148,12 +151,16 @@ def judge_foci(
     known = []
     for number, (focus, patches) in enumerate(zip(foci, seen, strict=True), start=1):
         views = []
+        shadow = None
+        if focus.density is not None:
+            shadow = projector.shadow(activity, focus.density, focus.source)
         for view, patch in enumerate(patches):
             around = surroundings[view, patch.rows, patch.columns]
             mask, contrast, snr = _outline(patch.values, around)
             bright = _bright_near(surroundings[view], patch, projector.camera.pixel_mm)
-            if focus.density is not None:
-                mask, contrast = _covered(focus, projector, view, patch), 0.0
+            if shadow is not None:
+                mask = shadow[view, patch.rows, patch.columns] > COLD_SHARE
+                contrast = 0.0
                 visible = bool(mask.sum() >= LEAST_PIXELS)
             else:
                 visible = (
@@ -164,9 +171,9 @@ def judge_foci(
                 )
             if visible:
                 here = strongest[view, patch.rows, patch.columns]
-                wins = mask & (patch.values >= here)
+                wins = mask & (patch.values >= here if shadow is None else here <= 0)
                 numbers[view, patch.rows, patch.columns][wins] = min(number, 255)
-                here[wins] = patch.values[wins]
+                here[wins] = np.maximum(patch.values[wins], 0)
             total = float(surroundings[view].sum())
             share = float(patch.values.sum()) / total if total > 0 else 0.0
             views.append((visible, contrast, snr, int(mask.sum()) if visible else 0, share))
@@ -293,14 +300,3 @@ def _bright_near(b: Array, patch: Patch, pixel_mm: float) -> float:
     reach = round(NEAR_MM / pixel_mm)
     window = b[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
     return float(min(np.percentile(window, 95), MOST_NEAR * b[row, column]))
-
-
-def _covered(focus: Focus, projector: Projector, view: int, patch: Patch) -> NDArray[np.bool_]:
-    """Pixels whose rays lose a good part of their counts in an attenuating object."""
-    assert focus.density is not None
-    flat = np.zeros(projector.thickness_shape, np.float32)
-    z, _, x = focus.density.slices
-    flat[z, x] = focus.density.activity.sum(axis=1) * projector.voxel_mm
-    loss = 1 - np.exp(-projector.flatten(flat)[view] / projector.voxels_per_pixel)
-    covered: NDArray[np.bool_] = loss[patch.rows, patch.columns] > COLD_SHARE
-    return covered
