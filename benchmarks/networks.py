@@ -189,12 +189,15 @@ def draw(
     for axes, (name, heights) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):
-        for cost in (cost for cost in found if cost.run in heights):
+        shown = sorted((cost for cost in found if cost.run in heights), key=lambda one: one.ratio)
+        for number, cost in enumerate(shown):
             place = (cost.ratio, heights[cost.run])
             axes.scatter(*place, s=12 * np.sqrt(cost.parameters / 1e4), alpha=0.6)
+            up = 1 if number % 2 else -1  # neighbours apart
             axes.annotate(
-                cost.run, place, xytext=(4, 5), textcoords="offset points", fontsize=8, rotation=35
-            )
+                cost.run, place, xytext=(4, 5 * up), textcoords="offset points", fontsize=8,
+                rotation=35 * up, rotation_mode="anchor", va="bottom" if up > 0 else "top",
+            )  # fmt: skip
         if experiment.floor in heights:
             axes.axhline(heights[experiment.floor], color="#555", linestyle="--", linewidth=1)
             axes.annotate(
