@@ -8,11 +8,11 @@ import pytest
 from bonescan.simulate.camera import (
     MU_WATER,
     Camera,
-    Motion,
     Projector,
     acquire,
     overlap_matrix,
 )
+from bonescan.simulate.motion import Motion
 from bonescan.simulate.passes import Join, draw_joins, join_sensitivity
 from bonescan.simulate.sources import Block
 

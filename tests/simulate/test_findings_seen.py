@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bonescan.simulate.benign import CATEGORIES
-from bonescan.simulate.camera import Motion
 from bonescan.simulate.lesions import CONTRAST, SIZE_MM, Change, Spread, draw_metastases, metastasis
+from bonescan.simulate.motion import Motion
 from bonescan.simulate.patient import Scene, build_scene, draw_case, look, stream
 from bonescan.simulate.placing import Patient
 from bonescan.simulate.truth import Truth

@@ -14,7 +14,6 @@ from bonescan.simulate.anatomy import ORGANS, Anatomy, BodyParameters, build_ana
 from bonescan.simulate.benign import draw_findings
 from bonescan.simulate.camera import (
     Array,
-    Motion,
     Patch,
     Projector,
     acquire,
@@ -22,6 +21,7 @@ from bonescan.simulate.camera import (
     uniformity,
 )
 from bonescan.simulate.lesions import Cancer, Spread, draw_metastases, draw_spread
+from bonescan.simulate.motion import Motion
 from bonescan.simulate.nm import StudyIdentity
 from bonescan.simulate.parameters import BMI, HEIGHT_MM
 from bonescan.simulate.passes import join_sensitivity

@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from bonescan.simulate.camera import LEGP, LEHR, Camera, Collimator, Motion
+from bonescan.simulate.camera import LEGP, LEHR, Camera, Collimator
+from bonescan.simulate.motion import Motion
 from bonescan.simulate.passes import Join, draw_joins
 
 ViewHint = Literal["code", "legacy code", "code without meaning", "private text", "none"]
