@@ -123,6 +123,18 @@ def test_fine_tuning_starts_from_the_packages_weights(
     assert card.weights_sha256 in again
 
 
+@pytest.mark.parametrize("kind", ["package", "vgg19"])
+def test_weights_that_are_not_there_leave_no_folder_half_made(
+    tiny_data: PreparedData, settings_of: SettingsOf, tmp_path: Path, kind: str
+) -> None:
+    settings = settings_of(init={"kind": kind, "path": str(tmp_path / "absent")})
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(BadInput, match="absent"):
+        train_fold(settings, tiny_data, folder, 0, accelerator="cpu")
+    assert not folder.settings.exists()
+    assert not folder.environment.exists()
+
+
 def test_a_package_of_another_network_does_not_start_a_run(
     finished: RunFolder, settings_of: SettingsOf, tmp_path: Path
 ) -> None:

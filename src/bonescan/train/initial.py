@@ -52,14 +52,25 @@ def told_start(settings: InitSettings, needed: Mapping[str, str]) -> str | None:
     """Return in words where the first weights come from; None where they were drawn.
 
     ``needed`` are digests of the runs that this one needs, as `bonescan.train.needs` gives them.
+
+    Raises
+    ------
+    BadInput
+        If the package or the file cannot be read.
     """
     if settings.kind == "package":
         package = Package.load(settings.path)
         card = package.card
         return f"model package {card.name} {card.version}, weights SHA-256 {card.weights_sha256}"
     if settings.kind == "vgg19":
-        return f"VGG19 weights, SHA-256 {sha256_of(settings.path)}"
-    if settings.kind == "transfer":
+        try:
+            return f"VGG19 weights, SHA-256 {sha256_of(settings.path)}"
+        except OSError as error:
+            raise BadInput(
+                f"{settings.path}: cannot be read ({error}); name a file of torchvision-style "
+                "VGG19 weights"
+            ) from error
+    if settings.kind == "transfer" and "pretraining" in needed:
         return f"the same fold of the pre-training, digest {needed['pretraining']}"
     return None
 

@@ -217,6 +217,7 @@ def _open_folder(
 ) -> None:
     """Write what is done and where, or check that the folder was made for the same."""
     starts: list[dict[str, Any]] = []
+    started_from = told_start(settings.init, needed)  # before anything is written
     if folder.check_resumable():
         _check_same(folder, settings, folds, data, needed)
         starts = folder.read_starts()
@@ -227,7 +228,7 @@ def _open_folder(
         "data": data.digest,
         "needs": needed,
         "description": _describe(data.cases),
-        "started_from": told_start(settings.init, needed),
+        "started_from": started_from,
     }
     starts.append({**environment(fabric), **made_from})
     write_text(folder.environment, json.dumps(starts, indent=1) + "\n")
