@@ -40,7 +40,8 @@ def test_the_vaults_pattern_stops_above_the_face(anatomy: Anatomy) -> None:
     teeth = np.array([anatomy.landmarks["upper teeth"], anatomy.landmarks["nasal cavity"]])
     for seed in range(10):
         factor, patches = vault_factor(anatomy, teeth, np.random.default_rng(seed))
-        assert factor == pytest.approx(1.0, abs=0.15)
+        # The teeth have none of it; the nose lies where it fades out.
+        assert (np.abs(factor - 1) < (0.02, 0.15)).all()
         assert patches == pytest.approx(1.0, abs=0.1)
 
 
