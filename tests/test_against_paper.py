@@ -42,6 +42,8 @@ def sweep() -> Sweep:
         marks=np.array([[2, 2, 1], [6, 2, 1]]),
         false_marks=np.array([[0, 0, 0], [4, 1, 1]]),
         pixels=np.array([[[8, 2, 2], [8, 0, 2], [4, 0, 6]], [[8, 20, 2], [4, 2, 6], [0, 2, 10]]]),
+        patient_lesions=np.array([1, 1]),
+        patient_hits=np.array([[1, 1, 1], [1, 1, 0]]),
     )
 
 

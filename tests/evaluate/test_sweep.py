@@ -44,6 +44,21 @@ def test_a_row_without_lesions_has_no_sensitivity() -> None:
     assert _rows().sensitivity(0, np.array([1])) is None
 
 
+def test_a_metastasis_that_both_views_show_counts_once() -> None:
+    views = []
+    for row, value in ((5, 0.9), (20, 0.4)):
+        view = _scored((5, 0.0, True), (20, 0.0, True))
+        view.score[row : row + 3, 5:8] = value
+        numbers = np.zeros((60, 20), np.uint8)
+        numbers[5:8, 5:8], numbers[20:23, 5:8] = 3, 200
+        views.append(view._replace(numbers=numbers))
+    sweep = sweep_study(views, RULE)
+    at = sweep.index_of
+    assert [sweep.sensitivity(at(level)) for level in (0.3, 0.5)] == [0.5, 0.25]
+    assert [sweep.patient_sensitivity(at(level)) for level in (0.3, 0.5, 0.95)] == [1.0, 0.5, 0.0]
+    assert _rows().patient_sensitivity(0) is None
+
+
 def test_the_models_threshold_is_swept() -> None:
     sweep = sweep_study([_scored((5, 0.9, True))], LesionRule(threshold=0.437))
     assert sweep.thresholds[sweep.index_of(0.437)] == 0.437

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +23,16 @@ THRESHOLDS = (
 
 
 class ScoredView(NamedTuple):
-    """A view with its score map (H, W) float in [0, 1] and the true metastases (H, W) bool."""
+    """A view with its score map (H, W) float in [0, 1] and the true metastases (H, W) bool.
+
+    ``numbers`` (H, W) uint8 numbers the metastases, one number for one of the patient's in all
+    views, 0 for none; None where that is not known.
+    """
 
     view: View
     score: NDArray[np.float32]
     truth: NDArray[np.bool_]
+    numbers: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class Sweep:
         Lesions hit, marks made, and marks that belong to no lesion.
     pixels : (R, T, 3) int64
         True positive, false positive and false negative pixels.
+    patient_lesions : (R,) int64
+        Metastases of the patient that can be seen, each once; 0 where views are not numbered.
+    patient_hits : (R, T) int64
+        Those that are hit in one view at least.
     """
 
     thresholds: NDArray[np.float64]
@@ -52,11 +61,13 @@ class Sweep:
     marks: NDArray[np.int64]
     false_marks: NDArray[np.int64]
     pixels: NDArray[np.int64]
+    patient_lesions: NDArray[np.int64]
+    patient_hits: NDArray[np.int64]
 
     @classmethod
     def stack(cls, rows: Sequence[Sweep]) -> Sweep:
         """Put studies with equal thresholds together."""
-        names = ("lesions", "hits", "marks", "false_marks", "pixels")
+        names = [field.name for field in fields(cls) if field.name != "thresholds"]
         joined = {name: np.concatenate([getattr(row, name) for row in rows]) for name in names}
         return cls(rows[0].thresholds, **joined)
 
@@ -69,6 +80,12 @@ class Sweep:
         chosen = slice(None) if rows is None else rows
         total = int(self.lesions[chosen].sum())
         return float(self.hits[chosen, at].sum() / total) if total else None
+
+    def patient_sensitivity(self, at: int, rows: NDArray[np.intp] | None = None) -> float | None:
+        """Return the share of the patients' metastases hit in either view; None without any."""
+        chosen = slice(None) if rows is None else rows
+        total = int(self.patient_lesions[chosen].sum())
+        return float(self.patient_hits[chosen, at].sum() / total) if total else None
 
     def mean_sensitivity(self, at: int, rows: NDArray[np.intp]) -> float | None:
         """Return the mean over studies with lesions of the share that is hit; None without any."""
@@ -128,20 +145,26 @@ def sweep_study(
     """
     levels = np.unique([*thresholds, rule.threshold])
     truths = [label_components(item.truth)[0] for item in views]
-    hits, marks, false_marks, pixels = [], [], [], []
+    numbered = [_without_gaps(item.numbers) for item in views]
+    patient_lesions = set[int]().union(*(numbers for numbers, _ in numbered))
+    hits, marks, false_marks, pixels, patient_hits = [], [], [], [], []
     for level in levels:
         found = Matching.none()
         counts = PixelCounts()
-        for item, truth in zip(views, truths, strict=True):
+        met: set[int] = set()
+        for item, truth, (numbers, own) in zip(views, truths, numbered, strict=True):
             labels = threshold_components(
                 item.score, _at(rule, float(level)), smallest_lesion(item.view, rule)
             )
             found += match_labels(labels, truth, match)
             counts += PixelCounts.of(labels > 0, item.truth)
+            if own is not None:
+                met.update(np.array(numbers)[match_labels(labels, own, match).hit].tolist())
         hits.append(found.hits)
         marks.append(found.marks)
         false_marks.append(found.false_marks)
         pixels.append((counts.tp, counts.fp, counts.fn))
+        patient_hits.append(len(met))
     return Sweep(
         thresholds=levels,
         lesions=np.array([sum(int(truth.max(initial=0)) for truth in truths)]),
@@ -149,7 +172,19 @@ def sweep_study(
         marks=np.array([marks]),
         false_marks=np.array([false_marks]),
         pixels=np.array([pixels]),
+        patient_lesions=np.array([len(patient_lesions)]),
+        patient_hits=np.array([patient_hits]),
     )
+
+
+def _without_gaps(
+    numbers: NDArray[np.uint8] | None,
+) -> tuple[list[int], NDArray[np.int32] | None]:
+    """Return the numbers that occur, and the picture with them counted from 1 without gaps."""
+    if numbers is None:
+        return [], None
+    own, places = np.unique(np.append(numbers.ravel(), np.uint8(0)), return_inverse=True)
+    return own[1:].tolist(), places[:-1].reshape(numbers.shape).astype(np.int32)
 
 
 def propose_threshold(sweep: Sweep, most_false: float, patients: Sequence[str]) -> Proposal:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bonescan.config import LabelNames, LesionRule
 from bonescan.errors import BadInput, BonescanError
+from bonescan.evaluate.beneath import Known
 from bonescan.evaluate.errors import CaseErrors, view_errors
 from bonescan.evaluate.hotspot import HotSpotSettings, hot_spot_score
 from bonescan.evaluate.known import known_view
@@ -43,6 +44,7 @@ from bonescan.scan import Scan, View, ViewName
 Progress = Callable[[int, int], None]
 Masks = Mapping[ViewName, NDArray[np.bool_]]
 Scores = dict[ViewName, NDArray[np.float32]]
+Truths = Mapping[ViewName, Known | None]
 
 #: False marks a patient that the proposed threshold keeps within.
 MOST_FALSE = 2.0
@@ -163,12 +165,14 @@ def _outcome(case: Case, scan: Scan, task: _Task, pictures: Path | None) -> Outc
     seen = predict_scan(scan, task.engine)
     scored = score_scan(scan, seen, task.engine.package.card)
     scores = scored.marks
+    told = None if case.truth is None else read_truth(case.truth)
+    known = {view.name: None if told is None else known_view(told, view) for view in scan.views}
     rows = {view.name: read_rows(seen.canvas, view) for view in scan.views}
     hot = {
         view.name: _within(hot_spot_score(view, task.hot_spots), rows[view.name])
         for view in scan.views
     }
-    model, floor = _sweeps(scan.views, scores, hot, truth, task)
+    model, floor = _sweeps(scan.views, scores, hot, truth, known, task)
     if pictures is not None:
         study_picture(scan, scores, truth, task.rule, pictures / f"{case.study}.png")
     return Outcome(
@@ -183,12 +187,11 @@ def _outcome(case: Case, scan: Scan, task: _Task, pictures: Path | None) -> Outc
         model_score=scored.patient,
         hot_spot_score=patient_score(hot.values()),
         stated=_stated(scan.views, scores, truth, case.patient, task),
-        errors=_errors(case, scan, scores, truth, task),
+        errors=_errors(scan, scores, truth, known, task),
     )
 
 
-def _errors(case: Case, scan: Scan, scores: Scores, truth: Masks, task: _Task) -> CaseErrors:
-    told = None if case.truth is None else read_truth(case.truth)
+def _errors(scan: Scan, scores: Scores, truth: Masks, known: Truths, task: _Task) -> CaseErrors:
     found = CaseErrors()
     for view in scan.views:
         marks = threshold_components(scores[view.name], task.rule, smallest_lesion(view, task.rule))
@@ -200,7 +203,7 @@ def _errors(case: Case, scan: Scan, scores: Scores, truth: Masks, task: _Task) -
             match_labels(marks, lesions, task.match),
             view.counts,
             None if area is None else float(np.sqrt(area)),
-            None if told is None else known_view(told, view),
+            known[view.name],
         )
     return found
 
@@ -227,15 +230,27 @@ def _stated(
 
 
 def _sweeps(
-    views: tuple[View, ...], scores: Scores, hot: Scores, truth: Masks, task: _Task
+    views: tuple[View, ...],
+    scores: Scores,
+    hot: Scores,
+    truth: Masks,
+    known: Truths,
+    task: _Task,
 ) -> tuple[Sweep, Sweep]:
     """Return the model's and the hot-spot detector's marks at many thresholds."""
     floor = task.rule.model_copy(update={"threshold": 0.5, "grow": None})
-    model_views = [ScoredView(view, scores[view.name], truth[view.name]) for view in views]
-    floor_views = [ScoredView(view, hot[view.name], truth[view.name]) for view in views]
+
+    def scored(method: Scores) -> list[ScoredView]:
+        found = []
+        for view in views:
+            told = known[view.name]
+            numbers = None if told is None else told.metastasis
+            found.append(ScoredView(view, method[view.name], truth[view.name], numbers))
+        return found
+
     return (
-        sweep_study(model_views, task.rule, task.match),
-        sweep_study(floor_views, floor, task.match, task.hot_spots.thresholds),
+        sweep_study(scored(scores), task.rule, task.match),
+        sweep_study(scored(hot), floor, task.match, task.hot_spots.thresholds),
     )
 
 

@@ -75,9 +75,10 @@ class Figures:
     """How a method does at one threshold; None where a figure is not defined on these patients.
 
     ``marked_from`` tells the threshold to a reader. Lesion and pixel figures pool the studies, but
-    for ``lesion_sensitivity_mean``, in which each study with lesions counts alike; false marks are
-    means per study. ``any_mark_*`` take a patient as positive who has a mark. Intervals are 95 %
-    bootstrap over patients.
+    for ``lesion_sensitivity_mean``, in which each study with lesions counts alike, and
+    ``patient_lesion_sensitivity``, in which a metastasis that both views show counts once and is
+    found in either (simulated cohorts only); false marks are means per study. ``any_mark_*`` take
+    a patient as positive who has a mark. Intervals are 95 % bootstrap over patients.
     """
 
     method: str
@@ -85,6 +86,7 @@ class Figures:
     marked_from: str
     lesion_sensitivity: Interval | None
     lesion_sensitivity_mean: Interval | None
+    patient_lesion_sensitivity: Interval | None
     false_marks: Interval | None
     false_marks_lesion_free: Interval | None
     pixel_precision: Interval | None
@@ -222,6 +224,9 @@ def _figures(
         lesion_sensitivity=patient_interval(lambda rows: sweep.sensitivity(at, rows), patients),
         lesion_sensitivity_mean=patient_interval(
             lambda rows: sweep.mean_sensitivity(at, rows), patients
+        ),
+        patient_lesion_sensitivity=patient_interval(
+            lambda rows: sweep.patient_sensitivity(at, rows), patients
         ),
         false_marks=patient_interval(lambda rows: sweep.false_per_study(at, rows), patients),
         false_marks_lesion_free=patient_interval(

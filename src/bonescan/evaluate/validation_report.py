@@ -35,6 +35,7 @@ SCHEMA, SCHEMA_VERSION = "bonescan-validation", "1.0"
 ROWS = (
     ("lesion_sensitivity", "Lesion sensitivity, all lesions together"),
     ("lesion_sensitivity_mean", "Lesion sensitivity, mean over studies"),
+    ("patient_lesion_sensitivity", "Lesion sensitivity, each once, found in either view"),
     ("false_marks", "False marks a study"),
     ("false_marks_lesion_free", "False marks a lesion-free study"),
     ("pixel_precision", "Pixel precision"),
@@ -43,6 +44,14 @@ ROWS = (
     ("patient_auc", "Patient AUC"),
     ("any_mark_sensitivity", "Patients with metastases that have a mark"),
     ("any_mark_specificity", "Patients without that have none"),
+)
+
+FROC_COLUMNS = (
+    "method",
+    "threshold",
+    "lesion_sensitivity",
+    "patient_lesion_sensitivity",
+    "false_marks_a_study",
 )
 
 STUDY_COLUMNS = (
@@ -302,11 +311,15 @@ def _froc_table(found: Validation) -> str:
     for method, sweep in (("model", found.model_sweep), ("hot spots", found.floor_sweep)):
         for at, threshold in enumerate(sweep.thresholds):
             rows.append((method, f"{threshold:g}", *_point(sweep, at)))
-    return _csv(("method", "threshold", "lesion_sensitivity", "false_marks_a_study"), rows)
+    return _csv(FROC_COLUMNS, rows)
 
 
-def _point(sweep: Sweep, at: int) -> tuple[str, str]:
-    return _number(sweep.sensitivity(at)), _number(sweep.false_per_study(at))
+def _point(sweep: Sweep, at: int) -> tuple[str, str, str]:
+    return (
+        _number(sweep.sensitivity(at)),
+        _number(sweep.patient_sensitivity(at)),
+        _number(sweep.false_per_study(at)),
+    )
 
 
 def _study_table(found: Validation) -> str:
