@@ -88,6 +88,7 @@ def simulate_patient(
     metastasis: bool | None = None,
     lesions: int | None = None,
     counts: float | None = None,
+    velocity_mm_s: float | None = None,
     body: BodyParameters | None = None,
     anatomy: Anatomy | None = None,
 ) -> SimulatedPatient:
@@ -107,7 +108,11 @@ def simulate_patient(
     lesions : int, optional
         Number of metastases; drawn by default.
     counts : float, optional
-        Expected counts of the anterior view.
+        Expected counts of the anterior view. The scan is then as fast as gives them, within the
+        camera's range.
+    velocity_mm_s : float, optional
+        Velocity of the table. The counts follow from it unless they are given, too: at half the
+        velocity the same patient gives twice the expected counts.
     body : BodyParameters, optional
     anatomy : Anatomy, optional
         A body that takes the place of the parametric one, for instance from
@@ -118,7 +123,9 @@ def simulate_patient(
     SimulatedPatient
     """
     case = draw_case(seed, index, preset, cancer, metastasis, lesions, body)
-    return scan_patient(case, scene=build_scene(case, anatomy), counts=counts)
+    return scan_patient(
+        case, scene=build_scene(case, anatomy), counts=counts, velocity_mm_s=velocity_mm_s
+    )
 
 
 @dataclass(frozen=True)
@@ -220,13 +227,18 @@ def build_scene(case: Case, anatomy: Anatomy | None = None) -> Scene:
 
 
 def scan_patient(
-    case: Case, *, scene: Scene | None = None, counts: float | None = None, visit: int = 1
+    case: Case,
+    *,
+    scene: Scene | None = None,
+    counts: float | None = None,
+    velocity_mm_s: float | None = None,
+    visit: int = 1,
 ) -> SimulatedPatient:
     """Scan a case; ``scene`` takes the place of the one that would be built."""
     scene = scene or build_scene(case)
     entropy = ("scan", str(visit)) if visit > 1 else ("scan",)
     rng = stream(case.seed, case.index, *entropy)
-    acquisition = draw_acquisition(rng, case.preset, case.body.height_mm, counts)
+    acquisition = draw_acquisition(rng, case.preset, case.body.height_mm, counts, velocity_mm_s)
     truth = look(scene, acquisition, rng)
     study = f"sim{case.index + 1:04d}" + (f"_{visit}" if case.preset == "followup" else "")
     return SimulatedPatient(
