@@ -98,7 +98,7 @@ def test_the_header_tells_views_counts_and_that_it_is_simulated(cohort: Path) ->
     assert "SIMULATED" in ds.ImageComments
     assert ds.ImageType[2] == "WHOLE BODY"
     frames = ds.pixel_array
-    order = slice(None, None, -1 if patient.acquisition.vendor.posterior_first else 1)
+    order = slice(None, None, -1 if patient.acquisition.vendor.header.posterior_first else 1)
     np.testing.assert_array_equal(frames[order], patient.counts)
     assert float(ds.PixelSpacing[0]) == pytest.approx(patient.acquisition.camera.pixel_mm)
 

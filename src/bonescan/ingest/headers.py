@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.valuerep import VR
 
 from bonescan.errors import BadInput
 
@@ -162,6 +164,8 @@ def uid(dataset: Dataset, keyword: str) -> str:
 def private_texts(dataset: Dataset, group: int, offset: int, creator: str) -> tuple[str, ...]:
     """Return a private element's texts, in whatever block its creator has reserved.
 
+    Lines of a text count as values, as an element of short text (ST) can have one value only.
+
     Parameters
     ----------
     group, offset : int
@@ -172,5 +176,21 @@ def private_texts(dataset: Dataset, group: int, offset: int, creator: str) -> tu
     for block in range(0x10, 0x100):
         name = text(dataset, (group, block)) if (group, block) in dataset else ""
         if name.upper().startswith(creator):
-            return texts(dataset, (group, block << 8 | offset))
+            tag = (group, block << 8 | offset)
+            found = _written_text(dataset, tag) or texts(dataset, tag)
+            return tuple(line for part in found for line in part.splitlines() or [part])
     return ()
+
+
+def _written_text(dataset: Dataset, tag: tuple[int, int]) -> tuple[str, ...]:
+    """Return what an element without a VR of its own says, if all of its bytes are writing.
+
+    A dictionary of private elements may take it for a number: the view that Siemens writes into
+    (0019,xx61) is a signed short there.
+    """
+    element = dataset.get_item(tag)
+    if not isinstance(element, RawDataElement) or element.VR not in (None, VR.UN):
+        return ()
+    content = (element.value or b"").rstrip(b" \0")
+    written = re.fullmatch(rb"[\t\r\n -~]*[A-Za-z]{3}[\t\r\n -~]*", content)
+    return tuple(part.strip() for part in content.decode().split("\\")) if written else ()

@@ -14,12 +14,19 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage, generate_uid
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    NuclearMedicineImageStorage,
+    generate_uid,
+)
 from scipy.ndimage import gaussian_filter
 
-from bonescan.scan import VIEW_NAMES, ViewName
-from bonescan.simulate.vendors import Acquisition, Vendor
+from bonescan.scan import VIEW_NAMES
+from bonescan.simulate.jpeg import jpeg_lossless
+from bonescan.simulate.vendors import Acquisition, Header, Vendor
 
 NOTICE = "SIMULATED - not a patient. Research use only."
 
@@ -75,7 +82,7 @@ def nm_dataset(
     Dataset
         With file meta information, ready for ``save_as(path, enforce_file_format=True)``.
     """
-    order = (1, 0) if acquisition.vendor.posterior_first else (0, 1)
+    order = (1, 0) if acquisition.vendor.header.posterior_first else (0, 1)
     return _dataset(counts, order, identity, acquisition)
 
 
@@ -86,7 +93,7 @@ def nm_files(
 
     ``{"": two frames}``, or ``{"_anterior": one frame, "_posterior": one frame}`` of one series.
     """
-    if not acquisition.vendor.one_file_a_view:
+    if acquisition.vendor.header.layout != "files":
         return {"": nm_dataset(counts, identity, acquisition)}
     return {
         f"_{name}": _dataset(counts, (view,), identity, acquisition, number=view + 1)
@@ -102,30 +109,56 @@ def _dataset(
     number: int = 1,
 ) -> Dataset:
     """Build one object that holds the views of ``order``, the ``number``-th of its series."""
-    vendor = acquisition.vendor
-    views = [VIEW_NAMES[k] for k in order]
-    frames = _frames(counts[list(order)], identity, vendor)
+    vendor, header = acquisition.vendor, acquisition.vendor.header
+    pictures = _pictures(counts[list(order)], [VIEW_NAMES[k] for k in order], identity, header)
     ds = _identity_modules(identity, vendor.manufacturer, vendor.model, vendor.software)
     if number > 1:
         uid = generate_uid(entropy_srcs=[*identity.entropy, "sop", str(number)])
         ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid
         ds.InstanceNumber = number
-    if not vendor.tells_date:
+    if not header.tells_date:
         ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = ""
-    _image_modules(ds, frames, acquisition)
-    _nm_modules(ds, identity, acquisition, [] if vendor.one_frame else views)
-    if vendor.view_hint == "private text":
-        _private_views(ds, vendor.manufacturer, views)
+    _image_modules(ds, pictures.frames, acquisition)
+    _nm_modules(ds, identity, acquisition, pictures)
+    _views_beside_detectors(ds, vendor, pictures.names)
     return ds
 
 
-def _frames(counts: NDArray[np.uint16], who: StudyIdentity, vendor: Vendor) -> NDArray[np.uint16]:
-    """Lay views (V, H, W) out as frames (F, H, W or 2 W)."""
-    if vendor.one_frame:
-        return np.ascontiguousarray(np.hstack(list(counts))[None])
-    if vendor.scatter_kev is None:
-        return np.ascontiguousarray(counts)
-    return np.concatenate([_scatter(counts, who), counts])
+@dataclass(frozen=True)
+class _Pictures:
+    """What an object holds.
+
+    ``names`` tells what each picture of an energy window shows: a view, the ``geometric mean``,
+    or ``both`` views; ``frames`` (F, H, W) holds them for each window, the photopeak last;
+    ``counts`` are those of the views.
+    """
+
+    names: list[str]
+    frames: NDArray[np.uint16]
+    counts: int
+
+
+def _pictures(
+    views: NDArray[np.uint16], names: list[str], who: StudyIdentity, header: Header
+) -> _Pictures:
+    """Lay views (V, H, W) out as their site does."""
+    windows = [views]
+    if header.scatter_kev is not None:
+        windows.insert(0, _scatter(views, who))
+    counts = sum(int(frames.sum()) for frames in windows)
+    if header.geometric_mean and len(names) > 1:
+        windows = [np.stack([*frames, _geometric_mean(*frames)]) for frames in windows]
+        names = [*names, "geometric mean"]
+    if header.layout == "one frame":
+        windows, names = [np.hstack([*frames])[None] for frames in windows], ["both"]
+    return _Pictures(names, np.concatenate(windows), counts)
+
+
+def _geometric_mean(first: NDArray[np.uint16], second: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Root of the product of a view and the opposite one turned over, rounded."""
+    product = first.astype(np.float64) * second[:, ::-1]
+    mean: NDArray[np.uint16] = np.rint(np.sqrt(product)).astype(np.uint16)
+    return mean
 
 
 def _scatter(counts: NDArray[np.uint16], who: StudyIdentity) -> NDArray[np.uint16]:
@@ -174,33 +207,39 @@ def _birth_date(who: StudyIdentity) -> date:
 
 
 def _image_modules(ds: Dataset, frames: NDArray[np.uint16], acquisition: Acquisition) -> None:
+    header = acquisition.vendor.header
+    if header.grey == "MONOCHROME1, inverted":
+        frames = frames.max() - frames
     ds.ImageType = ["ORIGINAL", "PRIMARY", "WHOLE BODY", "EMISSION"]
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, header.grey.split(",")[0]
     ds.NumberOfFrames, ds.Rows, ds.Columns = (int(n) for n in frames.shape)
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0
     spacing = f"{acquisition.camera.pixel_mm:.6g}"
-    ds.PixelSpacing = [spacing, spacing] if acquisition.vendor.tells_spacing else None
+    ds.PixelSpacing = [spacing, spacing] if header.tells_spacing else None
     largest = int(frames.max())
     ds.SmallestImagePixelValue, ds.LargestImagePixelValue = int(frames.min()), largest
     ds.WindowCenter, ds.WindowWidth = f"{max(largest, 2) / 2:.1f}", str(max(largest, 2))
     ds.PixelData = frames.astype("<u2").tobytes()
+    if header.jpeg_lossless:
+        ds.PixelData = encapsulate([jpeg_lossless(frame) for frame in frames])
+        ds["PixelData"].VR = "OB"
+        ds.file_meta.TransferSyntaxUID = JPEGLosslessSV1
 
 
 def _nm_modules(
-    ds: Dataset, who: StudyIdentity, acquisition: Acquisition, views: SequenceOf[ViewName]
+    ds: Dataset, who: StudyIdentity, acquisition: Acquisition, pictures: _Pictures
 ) -> None:
-    vendor, camera = acquisition.vendor, acquisition.camera
-    windows = [w for w in (vendor.scatter_kev, vendor.window_kev) if w is not None]
-    detectors = max(1, len(views))
+    vendor, header, camera = acquisition.vendor, acquisition.vendor.header, acquisition.camera
+    windows = [w for w in (header.scatter_kev, vendor.window_kev) if w is not None]
+    detectors = len(pictures.names)
     ds.FrameIncrementPointer = [0x00540010, 0x00540020]
     ds.EnergyWindowVector = [w + 1 for w in range(len(windows)) for _ in range(detectors)]
     ds.DetectorVector = list(range(1, detectors + 1)) * len(windows)
     ds.NumberOfEnergyWindows, ds.NumberOfDetectors = len(windows), detectors
-    frames = ds.pixel_array
-    ds.CountsAccumulated = int(frames.sum())
+    ds.CountsAccumulated = pictures.counts
     length = camera.rows * camera.pixel_mm
     ds.ActualFrameDuration = round(1000 * length / acquisition.velocity_mm_s)
-    ds.WholeBodyTechnique = vendor.technique
+    ds.WholeBodyTechnique = _technique(acquisition)
     ds.ScanVelocity = f"{acquisition.velocity_mm_s:.3f}"
     ds.ScanLength = round(length)
     ds.PatientOrientationCodeSequence = Sequence([_code("102538003", "SCT", "recumbent")])
@@ -210,9 +249,17 @@ def _nm_modules(
     ds.PatientGantryRelationshipCodeSequence = Sequence([_code("102540008", "SCT", "headfirst")])
     ds.EnergyWindowInformationSequence = Sequence([_energy_window(w) for w in windows])
     ds.RadiopharmaceuticalInformationSequence = Sequence([_tracer(who.activity_mbq)])
+    told = pictures.names if header.tells_detectors else []
     ds.DetectorInformationSequence = Sequence(
-        [_detector(view, acquisition, vendor.view_hint) for view in views or ("both",)]
+        [_detector(name, acquisition, header.view_hint) for name in told]
     )
+
+
+def _technique(acquisition: Acquisition) -> str:
+    """Return the Whole Body Technique: two passes where a seam runs down the picture."""
+    usual = acquisition.vendor.technique
+    seams = sum(join.axis == 1 for join in acquisition.joins)
+    return "2PS" if usual == "1PS" and seams == 1 else usual
 
 
 def _energy_window(limits: tuple[float, float]) -> Dataset:
@@ -257,16 +304,26 @@ def _detector(view: str, acquisition: Acquisition, hint: str) -> Dataset:
     return item
 
 
-def _private_views(ds: Dataset, manufacturer: str, views: SequenceOf[ViewName]) -> None:
-    """Name the views where only the vendor's own attributes do."""
-    names = [{"anterior": "ANT", "posterior": "POS"}[view] for view in views]
-    if manufacturer.startswith("GE"):
+def _views_beside_detectors(ds: Dataset, vendor: Vendor, names: SequenceOf[str]) -> None:
+    """Tell what the pictures show where the make does so outside Detector Information."""
+    hint, siemens = vendor.header.view_hint, "SIEMENS MED NM"
+    if hint == "view position" and len(names) == 1:
+        ds.ViewPosition = names[0].upper()
+        return
+    shown = {"anterior": "ANT", "posterior": "POS", "geometric mean": "GEOMEAN"}
+    if not all(name in shown for name in names):
+        return
+    short = [shown[name] for name in names]
+    if hint == "private view":
+        block = ds.private_block(0x0019, siemens, create=True)
+        block.add_new(0x61, "LO", short)
+    elif hint == "private text" and vendor.manufacturer.startswith("GE"):
         block = ds.private_block(0x0011, "GEMS_GENIE_1", create=True)
-        block.add_new(0x12, "LO", [f"WB_{name}_E" for name in names])
-        block.add_new(0x30, "LO", [f"WHOLE BODY {name}_E" for name in names])
-    else:
-        block = ds.private_block(0x0009, "SIEMENS MED NM", create=True)
-        block.add_new(0x80, "ST", "\\r\\n".join(f"WHOLEBODY {name}" for name in names))
+        block.add_new(0x12, "LO", [f"WB_{name}_E" for name in short])
+        block.add_new(0x30, "LO", [f"WHOLE BODY {name}_E" for name in short])
+    elif hint == "private text":
+        block = ds.private_block(0x0009, siemens, create=True)
+        block.add_new(0x80, "ST", "\r\n".join(f"WHOLEBODY {name}" for name in short))
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:

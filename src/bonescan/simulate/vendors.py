@@ -7,9 +7,10 @@ their kind, not measurements of a product.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +18,51 @@ from bonescan.simulate.camera import LEGP, LEHR, Camera, Collimator
 from bonescan.simulate.motion import Motion
 from bonescan.simulate.passes import Join, draw_joins
 
-ViewHint = Literal["code", "legacy code", "code without meaning", "private text", "none"]
+ViewHint = Literal[
+    "code", "legacy code", "code without meaning", "private text", "private view", "view position",
+    "none",
+]  # fmt: skip
+Layout = Literal["frames", "files", "one frame"]
+Grey = Literal["MONOCHROME2", "MONOCHROME1", "MONOCHROME1, inverted"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """How the files of a scan are written: habits of a make and of its sites.
+
+    Attributes
+    ----------
+    view_hint : ViewHint
+        How the views are told: by View Code Sequence; by the text that GE or Siemens keep in
+        private attributes, or by Siemens' Whole Body View (0019,xx61); by the root View Position
+        (with a file a view, as it holds one value); or not at all.
+    posterior_first : bool
+        The posterior view comes first, or lies on the left.
+    layout : Layout
+        The views are frames of a file, files of a series, or side by side in one frame.
+    scatter_kev : (float, float), optional
+        A window below the photopeak, whose frames come before those of the photopeak.
+    geometric_mean : bool
+        A third frame holds the geometric mean of the views.
+    grey : Grey
+        MONOCHROME1 shows plain counts as black on white; ``inverted`` stores the greatest count
+        less each count, so that hot bone is still shown bright.
+    jpeg_lossless : bool
+        Pixel Data is compressed (JPEG Lossless, process 14, first-order prediction).
+    tells_detectors, tells_spacing, tells_date : bool
+        Whether Detector Information Sequence, Pixel Spacing and Study Date hold anything.
+    """
+
+    view_hint: ViewHint = "code"
+    posterior_first: bool = False
+    layout: Layout = "frames"
+    scatter_kev: tuple[float, float] | None = None
+    geometric_mean: bool = False
+    grey: Grey = "MONOCHROME2"
+    jpeg_lossless: bool = False
+    tells_detectors: bool = True
+    tells_spacing: bool = True
+    tells_date: bool = True
 
 
 @dataclass(frozen=True)
@@ -25,12 +70,8 @@ class Vendor:
     """One make of camera.
 
     ``pixel_mm`` are the spacings that it is used with, the usual one first; ``velocity_mm_s`` the
-    range of table velocities; ``window_kev`` the energy window; ``view_hint`` how the header tells
-    the views; ``posterior_first`` puts the posterior frame first (its Detector Vector tells).
-    Habits of sites are variants of a make: ``one_file_a_view`` makes two files of a scan,
-    ``one_frame`` puts both views side by side in one frame, a ``scatter_kev`` window adds its
-    frames before those of the photopeak; without ``tells_spacing`` the Pixel Spacing is empty,
-    without ``tells_date`` the Study Date.
+    range of table velocities; ``window_kev`` the energy window; ``technique`` how it scans a body
+    wider than its crystal.
     """
 
     key: str
@@ -42,14 +83,8 @@ class Vendor:
     window_kev: tuple[float, float]
     collimators: tuple[Collimator, ...] = (LEHR,)
     intrinsic_fwhm_mm: float = 3.5
-    view_hint: ViewHint = "code"
-    posterior_first: bool = False
     technique: str = "1PS"
-    one_file_a_view: bool = False
-    one_frame: bool = False
-    scatter_kev: tuple[float, float] | None = None
-    tells_spacing: bool = True
-    tells_date: bool = True
+    header: Header = Header()
 
 
 VENDORS: dict[str, Vendor] = {
@@ -61,24 +96,25 @@ VENDORS: dict[str, Vendor] = {
         ),
         Vendor(
             "ge-infinia", "GE MEDICAL SYSTEMS", "INFINIA", "2.0",
-            (2.26,), (2.0, 3.4), (126.45, 154.56), view_hint="private text",
+            (2.26,), (2.0, 3.4), (126.45, 154.56), header=Header("private text"),
         ),
         Vendor(
             "ge-millennium", "GE MEDICAL SYSTEMS", "Millennium MG", "1.0",
-            (2.26,), (1.67, 2.7), (126.0, 154.0), (LEHR, LEGP), 4.0, "none", technique="MSP",
+            (2.26,), (1.67, 2.7), (126.0, 154.0), (LEHR, LEGP), 4.0, "MSP", Header("none"),
         ),
         Vendor(
             "siemens-symbia", "SIEMENS NM", "Symbia T2", "6.5",
-            (2.3976, 2.7974), (2.2, 3.8), (129.5, 150.5), view_hint="code without meaning",
+            (2.3976, 2.7974), (2.2, 3.8), (129.5, 150.5), header=Header("code without meaning"),
         ),
         Vendor(
             "siemens-ecam", "SIEMENS NM", "e.cam", "5.0",
-            (2.3976,), (1.7, 3.0), (129.5, 150.5), (LEHR, LEGP), 3.9, "private text",
+            (2.3976,), (1.7, 3.0), (129.5, 150.5), (LEHR, LEGP), 3.9,
+            header=Header("private text"),
         ),
         Vendor(
             "philips-brightview", "Philips Medical Systems", "BrightView XCT", "2.5",
             (2.33, 2.0), (2.0, 3.6), (126.45, 154.56), intrinsic_fwhm_mm=3.6,
-            view_hint="legacy code", posterior_first=True,
+            header=Header("legacy code", posterior_first=True),
         ),
         Vendor(
             "mediso-anyscan", "Mediso", "AnyScan S", "3.0",
@@ -86,39 +122,80 @@ VENDORS: dict[str, Vendor] = {
         ),
         Vendor(
             "toshiba-eca", "TOSHIBA", "E.CAM", "4.0",
-            (2.9,), (2.5, 4.6), (126.0, 154.0), (LEGP,), 4.3, "none",
+            (2.9,), (2.5, 4.6), (126.0, 154.0), (LEGP,), 4.3, header=Header("none"),
         ),
     )
 }  # fmt: skip
 
-VENDORS |= {
-    vendor.key: vendor
-    for vendor in (
-        replace(VENDORS["ge-infinia"], key="ge-infinia-undated", tells_date=False),
-        replace(VENDORS["ge-millennium"], key="ge-millennium-no-spacing", tells_spacing=False),
-        replace(VENDORS["siemens-ecam"], key="siemens-ecam-split", one_file_a_view=True),
-        replace(VENDORS["ge-infinia"], key="ge-infinia-one-frame", one_frame=True),
-        replace(
-            VENDORS["siemens-symbia"], key="siemens-symbia-two-windows", scatter_kev=(108.5, 129.5)
-        ),
-    )
-}
+
+@dataclass(frozen=True)
+class Habit:
+    """A habit of some sites with one make; ``share`` is that of all scans of a screening cohort.
+
+    ``changes`` are what it changes in the make's `Header`.
+    """
+
+    make: str
+    name: str
+    share: float
+    changes: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Key of the make with this habit."""
+        return f"{self.make}-{self.name}"
+
+
+#: Shares are ours. The camera is the make's own, so that a habit changes no picture. A make's
+#: habits lie at the end of its share of the draw: a new one goes before its others.
+HABITS = (
+    Habit("ge-discovery", "geometric-mean", 0.01, {"geometric_mean": True}),
+    Habit("ge-discovery", "no-detectors", 0.01, {"tells_detectors": False}),
+    Habit("ge-discovery", "jpeg", 0.02, {"jpeg_lossless": True}),
+    Habit("ge-infinia", "geometric-mean", 0.01, {"geometric_mean": True}),
+    Habit("ge-infinia", "no-detectors", 0.01, {"tells_detectors": False}),
+    Habit("ge-infinia", "one-frame", 0.02, {"layout": "one frame"}),
+    Habit("ge-infinia", "undated", 0.03, {"tells_date": False}),
+    Habit("ge-millennium", "posterior-left", 0.01,
+          {"layout": "one frame", "posterior_first": True}),
+    Habit("ge-millennium", "no-spacing", 0.04, {"tells_spacing": False}),
+    Habit("siemens-symbia", "inverted", 0.02, {"grey": "MONOCHROME1, inverted"}),
+    Habit("siemens-symbia", "jpeg", 0.01, {"jpeg_lossless": True}),
+    Habit("siemens-symbia", "two-windows", 0.03, {"scatter_kev": (108.5, 129.5)}),
+    Habit("siemens-ecam", "private-view", 0.02, {"view_hint": "private view"}),
+    Habit("siemens-ecam", "split", 0.04, {"layout": "files"}),
+    Habit("philips-brightview", "black-on-white", 0.01, {"grey": "MONOCHROME1"}),
+    Habit("philips-brightview", "view-position", 0.02,
+          {"view_hint": "view position", "layout": "files"}),
+)  # fmt: skip
+
+
+def _with_habit(habit: Habit) -> Vendor:
+    make = VENDORS[habit.make]
+    return replace(make, key=habit.key, header=replace(make.header, **habit.changes))
+
+
+VENDORS |= {habit.key: _with_habit(habit) for habit in HABITS}
+
+
+def _with_habits(make: str, share: float) -> tuple[tuple[str, float], ...]:
+    """Divide a make's share among its usual header and its sites' habits."""
+    habits = tuple((habit.key, habit.share) for habit in HABITS if habit.make == make)
+    return ((make, share - sum(part for _, part in habits)), *habits)
+
+
+_MAKES = (
+    ("ge-discovery", 0.35), ("ge-infinia", 0.15), ("ge-millennium", 0.10),
+    ("siemens-symbia", 0.20), ("siemens-ecam", 0.08), ("philips-brightview", 0.12),
+)  # fmt: skip
 
 #: Vendors of each preset with the chance of each. The paper's scans come from GE cameras.
 PRESET_VENDORS: dict[str, tuple[tuple[str, float], ...]] = {
     "paper": (("ge-discovery", 0.6), ("ge-infinia", 0.3), ("ge-millennium", 0.1)),
-    "screening": (
-        ("ge-discovery", 0.35), ("ge-infinia", 0.10), ("ge-infinia-one-frame", 0.02),
-        ("ge-infinia-undated", 0.03), ("ge-millennium", 0.06), ("ge-millennium-no-spacing", 0.04),
-        ("siemens-symbia", 0.17), ("siemens-symbia-two-windows", 0.03),
-        ("siemens-ecam", 0.04), ("siemens-ecam-split", 0.04), ("philips-brightview", 0.12),
-    ),
-    "followup": (
-        ("ge-discovery", 0.35), ("ge-infinia", 0.15), ("ge-millennium", 0.10),
-        ("siemens-symbia", 0.20), ("siemens-ecam", 0.08), ("philips-brightview", 0.12),
-    ),
+    "screening": tuple(row for make, share in _MAKES for row in _with_habits(make, share)),
+    "followup": _MAKES,
     "elsewhere": (("mediso-anyscan", 0.6), ("toshiba-eca", 0.4)),
-}  # fmt: skip
+}
 
 #: Median and log standard deviation of the counts of an anterior view, by preset.
 PRESET_COUNTS: dict[str, tuple[float, float]] = {
