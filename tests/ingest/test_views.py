@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
+from pydicom.valuerep import VR
 
 from bonescan.ingest import load_files
 from bonescan.ingest.views import (
@@ -142,6 +145,36 @@ def test_siemens_private_text(place):
     block = dataset.private_block(place[0], "SIEMENS MED NM", create=True)
     block.add_new(place[1], "LO", ["Anterior", "Posterior"])
     assert [clue_of_frame(dataset, frame, 2).view for frame in (1, 2)] == ["anterior", "posterior"]
+
+
+def test_siemens_private_text_of_two_lines():
+    dataset = Dataset()
+    block = dataset.private_block(0x0009, "SIEMENS MED NM", create=True)
+    block.add_new(0x80, "ST", "WHOLEBODY ANT\r\nWHOLEBODY POS")
+    assert [clue_of_frame(dataset, frame, 2).view for frame in (1, 2)] == ["anterior", "posterior"]
+
+
+@pytest.mark.parametrize("vr", [VR.UN, None], ids=["UN", "implicit VR"])
+@pytest.mark.parametrize(
+    ("content", "views"),
+    [
+        (b"ANT\\POS ", ["anterior", "posterior"]),
+        (b"Posterior\0", [None, None]),  # one name for two frames
+        (b"\1\0\2\0", [None, None]),  # signed shorts, whose meaning nobody tells
+        (b"", [None, None]),
+    ],
+)
+def test_siemens_whole_body_view_without_a_type(vr, content, views):
+    """Dictionaries of private elements have a number there, so that text would be misread."""
+    creator, tag = Tag(0x0019, 0x0010), Tag(0x0019, 0x1061)
+    dataset = Dataset(  # as read; setting an element would convert it
+        {
+            creator: DataElement(creator, "LO", "SIEMENS MED NM"),
+            tag: RawDataElement(tag, vr, len(content), content, 0, vr is None, True),
+        }
+    )
+    clues = [clue_of_frame(dataset, frame, 2) for frame in (1, 2)]
+    assert [clue and clue.view for clue in clues] == views
 
 
 def test_image_id_of_ge():
