@@ -81,7 +81,6 @@ def test_a_joint_prosthesis_is_cold_in_both_views(scene: Scene, acquisition: Acq
 
 def test_the_truth_moves_as_the_patient_does(scene: Scene, acquisition: Acquisition) -> None:
     focus = metastasis(np.random.default_rng(0), scene.anatomy, scene.uptake, "skull", 25.0, 8.0)
-    assert focus is not None
     ill = replace(scene, lesions=[focus])
     still = look(ill, acquisition, np.random.default_rng(1))
     shift = Motion("head motion", 0, acquisition.camera.rows, (2.0, 6.0), 1.0)

@@ -3,7 +3,8 @@
 Haematogenous metastases settle where red marrow is: spine, pelvis, ribs, sternum, proximal femora
 and humeri, skull. The shares below are ours, chosen after what series of bone scans report:
 breast cancer spreads to the spine, ribs and sternum, often lytic or mixed; prostate cancer to the
-pelvis and lower spine, nearly always sclerotic.
+pelvis and lower spine, nearly always sclerotic. A purely lytic metastasis takes the bone's uptake
+away and excites little around it, so that it is faint or photopenic, and often not seen at all.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bonescan.errors import BadInput
 from bonescan.scan import REGIONS
 from bonescan.simulate.anatomy import Anatomy
 from bonescan.simulate.sources import Array, Block, Focus, blob, box_around
@@ -42,6 +44,16 @@ KINDS: dict[str, tuple[tuple[str, float], ...]] = {
     "prostate": (("sclerotic", 0.90), ("mixed", 0.09), ("cold centre", 0.01)),
 }
 
+#: Share of the lesions of a kind that are purely lytic instead: bone that is gone and takes up
+#: little, with a faint rim or none. Of breast cancer's lesions this makes 6 %; of prostate cancer's
+#: none. It is drawn last, so that all other lesions of a seed are those of the table above.
+LYTIC: dict[str, dict[str, float]] = {
+    "breast": {"sclerotic": 0.09, "cold centre": 0.12},
+    "prostate": {},
+}
+#: What is left of the normal uptake in a purely lytic lesion.
+LYTIC_LEFT = (0.05, 0.45)
+
 #: Burden: chance, and the least and greatest number of metastases.
 BURDENS: dict[str, tuple[float, int, int]] = {
     "few": (0.42, 1, 3),
@@ -59,16 +71,24 @@ CONTRAST = (1.3, 15.0)
 _ROOM = {"ribs": 45.0, "clavicles": 35.0, "cervical_spine": 28.0, "sternum": 45.0}
 #: Share of a long bone, from its upper end, in which metastases settle.
 _PROXIMAL = {"femora": 0.42, "humeri": 0.45}
+#: How often a lesion that lies in another is drawn again, where all have to lie apart.
+_TRIES = 60
+#: A lesion reaches as far as it has this share of its greatest change of the uptake.
+_WITHIN = 0.1
 #: Chance of a place in face and jaw, against one in the vault or the base of the skull.
 FACE_SHARE = 0.04
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far the disease of one patient has spread: a burden's name and a number of lesions."""
+    """How far the disease of one patient has spread: a burden's name and a number of lesions.
+
+    Where lesions lie ``apart``, none has its centre in another; else they may run together.
+    """
 
     burden: str
     lesions: int
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,10 +100,10 @@ class Change:
 
 
 def draw_spread(rng: np.random.Generator, lesions: int | None = None) -> Spread:
-    """Draw a burden, or name that of a given number of lesions."""
+    """Draw a burden, or name that of a given number of lesions, which then lie apart."""
     if lesions is not None:
         above = [name for name, (_, low, _) in BURDENS.items() if lesions >= low]
-        return Spread(above[-1] if above else "few", lesions)
+        return Spread(above[-1] if above else "few", lesions, apart=True)
     names = list(BURDENS)
     name = names[int(rng.choice(len(names), p=[BURDENS[n][0] for n in names]))]
     _, low, high = BURDENS[name]
@@ -112,41 +132,105 @@ def draw_metastases(
     Returns
     -------
     list of Focus
-        In the order in which they were drawn; ``lesion`` counts from 1.
+        As many as ``spread`` has (less those that are not there), in the order in which they were
+        drawn; ``lesion`` counts from 1.
+
+    Raises
+    ------
+    BadInput
+        Where the anatomy has no bone that metastases settle in, or no room for all of them apart.
     """
     sites = SITES[cancer]
     names = list(sites)
     chances = np.array([sites[name] for name in names])
     # Each patient has a pattern of its own around the average one.
     chances = chances * np.exp(0.6 * rng.standard_normal(len(chances)))
-    chances /= chances.sum()
-    warmth = 0.22 * rng.standard_normal()
-    growth = 0.18 * rng.standard_normal() + GROWTH.get(spread.burden, 0.0)
-    foci = []
+    chances *= [len(uptake.voxels_of(REGIONS.index(name) + 1).index) > 0 for name in names]
+    if not chances.any():
+        raise BadInput(
+            "the anatomy has no bone for metastases to settle in; name some of its bones"
+        )
+    habit = _Habit(
+        cancer=cancer,
+        chances=dict(zip(names, chances / chances.sum(), strict=True)),
+        warmth=0.22 * rng.standard_normal(),
+        growth=0.18 * rng.standard_normal() + GROWTH.get(spread.burden, 0.0),
+    )
+    foci: list[Focus] = []
     for number, child in enumerate(rng.spawn(spread.lesions), start=1):
-        region = names[int(child.choice(len(names), p=chances))]
-        size = 18.5 * np.exp(growth + 0.48 * child.standard_normal())
-        if number == 1:
-            size = max(size, 20.0)
-        size = float(np.clip(size, SIZE_MM[0], min(SIZE_MM[1], _ROOM.get(region, SIZE_MM[1]))))
-        contrast = 5.2 * np.exp(warmth + 0.5 * child.standard_normal())
-        if region in _PROXIMAL:
-            contrast *= 1.8
-        if number == 1:
-            contrast = max(contrast, 7.0)
-        contrast = float(np.clip(contrast, *CONTRAST))
-        kind = _choose(child, KINDS[cancer])
-        if kind == "cold centre" and size < 24:
-            kind = "mixed"
         change = changes[number - 1] if changes is not None else Change()
         if change is None:
             continue
-        size = min(size * change.size, SIZE_MM[1], _ROOM.get(region, SIZE_MM[1]))
-        contrast = min(1 + (contrast - 1) * change.contrast, CONTRAST[1])
-        focus = metastasis(child, anatomy, uptake, region, size, contrast, kind)
-        if focus is not None:
-            foci.append(replace(focus, lesion=number))
+        focus = _one(child, anatomy, uptake, habit, change, first=number == 1)
+        if spread.apart:
+            others = iter(child.spawn(_TRIES))
+            while any(_run_together(focus, other, anatomy.voxel_mm) for other in foci):
+                again = next(others, None)
+                if again is None:
+                    raise BadInput(
+                        f"the bones have room for {len(foci)} lesions apart, {spread.lesions} "
+                        "were asked for; ask for fewer"
+                    )
+                focus = _one(again, anatomy, uptake, habit, change, first=number == 1)
+        foci.append(replace(focus, lesion=number))
     return foci
+
+
+@dataclass(frozen=True)
+class _Habit:
+    """What the lesions of one patient share: chance of each region, log heat, log size."""
+
+    cancer: Cancer
+    chances: dict[str, float]
+    warmth: float
+    growth: float
+
+
+def _one(
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    uptake: Uptake,
+    habit: _Habit,
+    change: Change,
+    first: bool,
+) -> Focus:
+    """Draw one lesion of a patient, somewhere in the bones that there are."""
+    names = list(habit.chances)
+    region = names[int(rng.choice(len(names), p=list(habit.chances.values())))]
+    room = _ROOM.get(region, SIZE_MM[1])
+    size = 18.5 * np.exp(habit.growth + 0.48 * rng.standard_normal())
+    if first:
+        size = max(size, 20.0)
+    size = float(np.clip(size, SIZE_MM[0], min(SIZE_MM[1], room)))
+    contrast = 5.2 * np.exp(habit.warmth + 0.5 * rng.standard_normal())
+    if region in _PROXIMAL:
+        contrast *= 1.8
+    if first:
+        contrast = max(contrast, 7.0)
+    contrast = float(np.clip(contrast, *CONTRAST))
+    kind = _choose(rng, KINDS[habit.cancer])
+    own = rng.spawn(1)[0]
+    if not first and own.random() < LYTIC[habit.cancer].get(kind, 0.0):
+        kind, contrast = "lytic", float(own.uniform(*LYTIC_LEFT))
+    elif kind == "cold centre" and size < 24:
+        kind = "mixed"
+    size = min(size * change.size, SIZE_MM[1], room)
+    contrast = float(np.clip(1 + (contrast - 1) * change.contrast, 0.0, CONTRAST[1]))
+    return metastasis(rng, anatomy, uptake, region, size, contrast, kind)
+
+
+def _run_together(one: Focus, other: Focus, voxel_mm: float) -> bool:
+    return _reaches(one, other, voxel_mm) or _reaches(other, one, voxel_mm)
+
+
+def _reaches(focus: Focus, other: Focus, voxel_mm: float) -> bool:
+    """Tell whether a lesion reaches the centre of another."""
+    strength = np.abs(focus.source.activity)
+    centre = [int(c / voxel_mm) for c in reversed(other.position_mm)]
+    place = tuple(c - start for c, start in zip(centre, focus.source.start, strict=True))
+    if not all(0 <= p < n for p, n in zip(place, strength.shape, strict=True)):
+        return False
+    return bool(strength[place] > _WITHIN * strength.max())
 
 
 def metastasis(
@@ -157,15 +241,19 @@ def metastasis(
     size_mm: float,
     contrast: float,
     kind: str = "sclerotic",
-) -> Focus | None:
-    """Make one metastasis somewhere in a region; None where the patient has no such bone.
+) -> Focus:
+    """Make one metastasis somewhere in a region.
 
     The lesion stays in the bone that it starts in (in a rib it therefore runs along the rib).
-    Its uptake, per volume of bone, is ``contrast`` times the normal one of its surroundings.
+    Its uptake, per volume of bone, is ``contrast`` times the normal one of its surroundings; of a
+    purely lytic one, ``contrast`` (below 1) is what is left.
+
+    Raises
+    ------
+    BadInput
+        Where the anatomy has no bone of this region.
     """
     centre = _settle(rng, anatomy, uptake, region)
-    if centre is None:
-        return None
     voxel = anatomy.voxel_mm
     stretch = np.exp(0.25 * rng.standard_normal(3))
     radii = size_mm / 2 / voxel * stretch / stretch.max()
@@ -175,11 +263,11 @@ def metastasis(
     here = anatomy.part[box] == anatomy.part[at]
     bone = anatomy.bone[box] * here
     normal = uptake.bone[box] * here
-    weight = float((bone * inside).sum())
-    if weight <= 0:
-        return None
-    level = float((normal * inside).sum()) / weight
-    extra = (contrast - 1) * level * bone * inside * _look(rng, kind, depth)
+    if kind == "lytic":
+        extra = normal * ((contrast - 1) * inside + _faint_rim(rng, depth))
+    else:
+        level = float((normal * inside).sum()) / float((bone * inside).sum())
+        extra = (contrast - 1) * level * bone * inside * _look(rng, kind, depth)
     if kind == "cold centre":
         extra = np.maximum(extra, -0.8 * normal)
     part = anatomy.parts[int(anatomy.part[at])]
@@ -198,11 +286,11 @@ def metastasis(
 
 def _settle(
     rng: np.random.Generator, anatomy: Anatomy, uptake: Uptake, region: str
-) -> NDArray[np.float64] | None:
+) -> NDArray[np.float64]:
     """Choose a voxel of a region's bone, (z, y, x) float, rather deep in it than at its rim."""
     voxels = uptake.voxels_of(REGIONS.index(region) + 1)
     if len(voxels.index) == 0:
-        return None
+        raise BadInput(f"the anatomy has no bone in {region}; name it, or choose another region")
     weight = voxels.bone.astype(float) ** 2
     share = _PROXIMAL.get(region)
     if share is not None:
@@ -239,6 +327,12 @@ def _look(rng: np.random.Generator, kind: str, depth: Array) -> Array:
         mottle = 1 + 0.45 * np.cos(depth * rng.uniform(4, 8) + rng.uniform(0, 6.3))
         return np.asarray(mottle, np.float32)
     return np.ones_like(depth)
+
+
+def _faint_rim(rng: np.random.Generator, depth: Array) -> Array:
+    """Uptake of the thin rim of every other lytic lesion, over the normal one; 0 without rim."""
+    height = float(rng.uniform(0.3, 1.0)) if rng.random() < 0.5 else 0.0
+    return np.asarray(height * np.exp(-(((depth - 1.1) / 0.15) ** 2)), np.float32)
 
 
 def _choose(rng: np.random.Generator, chances: tuple[tuple[str, float], ...]) -> str:

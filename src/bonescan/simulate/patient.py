@@ -106,7 +106,8 @@ def simulate_patient(
     cancer : {"breast", "prostate"}, optional
     metastasis : bool, optional
     lesions : int, optional
-        Number of metastases; drawn by default.
+        Number of metastases, drawn by default: there are exactly as many, and none has its centre
+        in another (in a view they may still lie over each other, or not be seen).
     counts : float, optional
         Expected counts of the anterior view. The scan is then as fast as gives them, within the
         camera's range.
@@ -121,6 +122,13 @@ def simulate_patient(
     Returns
     -------
     SimulatedPatient
+
+    Raises
+    ------
+    ValueError
+        For an unknown preset, numbers below 0, and ``lesions`` that contradict ``metastasis``.
+    BadInput
+        Where the bones have no room for so many metastases.
     """
     case = draw_case(seed, index, preset, cancer, metastasis, lesions, body)
     return scan_patient(
@@ -154,6 +162,9 @@ def draw_case(
     """Draw disease, body and physiology of one patient."""
     if preset not in PRESETS:
         raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}")
+    if lesions is not None and (lesions < 0 or metastasis is (lesions == 0)):
+        wanted = "" if metastasis is None else f" and metastasis {metastasis}"
+        raise ValueError(f"lesions is {lesions}{wanted}; give 0 for none and more for metastases")
     rng = stream(seed, index, "case")
     # Drawn always, so that what is asked for changes nothing else about the patient.
     breast, metastatic = _SHARES.get(preset, (0.5, 0.5))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bonescan.simulate.truth import LEAST_CONTRAST, Truth
+from bonescan.simulate.truth import LEAST_CONTRAST, LEAST_TAKEN, Truth
 
 Mask = NDArray[np.bool_]
 
@@ -48,7 +48,10 @@ def read_view_again(
     seen = [lesion for lesion in truth.lesions if (numbers == lesion.number).any()]
     again = read_again(
         [numbers == lesion.number for lesion in seen],
-        [lesion.seen_contrast[view] / LEAST_CONTRAST for lesion in seen],
+        [
+            max(c / LEAST_CONTRAST, -c / LEAST_TAKEN)
+            for c in (lesion.seen_contrast[view] for lesion in seen)
+        ],
         truth.benign[view],
         rng,
         reader,

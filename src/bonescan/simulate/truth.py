@@ -15,11 +15,17 @@ findings: without any finding). A focus is *visible* in a view where
 Its mask is the part connected to the peak of c where ``c > max(0.4 max(c), 0.15 b)``, holes
 filled: readers outline a hot spot near half of its height, and include a cold centre. A focus
 that is not visible is listed with its position and size, but has no mask.
+
+A purely lytic metastasis takes more than it adds. A careful reader outlines it where it can be seen
+as a defect, by the same rule for what is missing, -c, with one other number: a lesion that adds
+0.6 of b is brighter than its surroundings by a factor of 1.6; one that is darker by that factor
+takes 1 - 1 / 1.6 = 0.375. At least this share must be missing of its own b, and of the bright
+surroundings, because gaps between bones are dark, too. Most lytic metastases are not seen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +36,8 @@ from bonescan.simulate.camera import Patch, Projector
 from bonescan.simulate.sources import Array, Focus
 
 LEAST_CONTRAST = 0.6
+#: Share of the counts that a defect takes at least: as much darker as a hot focus is brighter.
+LEAST_TAKEN = 1 - 1 / (1 + LEAST_CONTRAST)
 LEAST_ABOVE_ANATOMY = 0.5
 NEAR_MM = 30.0
 MOST_NEAR = 2.5
@@ -62,7 +70,8 @@ HOT_SHARE = LEAST_CONTRAST
 class FocusTruth:
     """One focus as a reader meets it; tuples are (anterior, posterior).
 
-    ``contrast`` is that of the uptake as asked, ``seen_contrast`` max(c / b) in each view;
+    ``contrast`` is that of the uptake as asked, ``seen_contrast`` max(c / b) in each view, below 0
+    for a defect (less the largest share of b that it takes);
     ``pixels`` the area of its mask, ``share`` the share of the view's counts that it adds,
     ``pixel`` the (row, column) of its centre. ``number`` is its value in the masks, ``lesion``
     that of the same metastasis at every visit.
@@ -156,26 +165,30 @@ def judge_foci(
             shadow = projector.shadow(activity, focus.density, focus.source)
         for view, patch in enumerate(patches):
             around = surroundings[view, patch.rows, patch.columns]
-            mask, contrast, snr = _outline(patch.values, around)
-            bright = _bright_near(surroundings[view], patch, projector.camera.pixel_mm)
+            defect = shadow is None and _is_defect(focus, patch)
+            own = replace(patch, values=-patch.values) if defect else patch
+            mask, contrast, snr = _outline(own.values, around)
             if shadow is not None:
                 mask = shadow[view, patch.rows, patch.columns] > COLD_SHARE
                 contrast = 0.0
                 visible = bool(mask.sum() >= LEAST_PIXELS)
             else:
+                bright = _bright_near(surroundings[view], own, projector.camera.pixel_mm)
                 visible = (
-                    contrast >= LEAST_CONTRAST
-                    and float(patch.values.max()) >= LEAST_ABOVE_ANATOMY * bright
+                    contrast >= (LEAST_TAKEN if defect else LEAST_CONTRAST)
+                    and float(own.values.max())
+                    >= (LEAST_TAKEN if defect else LEAST_ABOVE_ANATOMY) * bright
                     and snr >= LEAST_SNR
                     and int(mask.sum()) >= LEAST_PIXELS
                 )
             if visible:
                 here = strongest[view, patch.rows, patch.columns]
-                wins = mask & (patch.values >= here if shadow is None else here <= 0)
+                wins = mask & (own.values >= here if shadow is None else here <= 0)
                 numbers[view, patch.rows, patch.columns][wins] = min(number, 255)
-                here[wins] = np.maximum(patch.values[wins], 0)
+                here[wins] = np.maximum(own.values[wins], 0)
             total = float(surroundings[view].sum())
             share = float(patch.values.sum()) / total if total > 0 else 0.0
+            contrast = -contrast if defect else contrast
             views.append((visible, contrast, snr, int(mask.sum()) if visible else 0, share))
         z_mm, x_mm = focus.position_mm[2], focus.position_mm[0]
         known.append(
@@ -271,6 +284,12 @@ def kind_maps(
     named = kinds[benign]
     maps[named > 0] = named[named > 0]
     return maps
+
+
+def _is_defect(focus: Focus, patch: Patch) -> bool:
+    """Tell whether a cold focus takes more from a view than its rim adds."""
+    values = patch.values
+    return focus.contrast < 1 and values.size > 0 and bool(-values.min() > values.max())
 
 
 def _outline(c: Array, b: Array) -> tuple[NDArray[np.bool_], float, float]:
