@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bonescan.classifiers import Classifier
 from bonescan.config import LabelNames
-from bonescan.evaluate.calibrating import LOW
+from bonescan.evaluate.calibrating import LOW, choose_classifier
 from bonescan.evaluate.froc import Curve
 from bonescan.evaluate.held_out import (
     CandidateTable,
@@ -32,13 +33,13 @@ from bonescan.evaluate.held_out import (
     held_out_cases,
     measure_study,
 )
-from bonescan.evaluate.logistic import calibration_error, fit_by_patient
+from bonescan.evaluate.logistic import calibration_error
 from bonescan.evaluate.patients import patient_interval
 from bonescan.ingest.cases import load_case, read_masks
 from bonescan.ingest.cohort import Case, read_cohort
-from bonescan.package import Logistic, Package
+from bonescan.package import Package
 from bonescan.predict import SHIPPED_MODEL, Engine
-from bonescan.quantify.candidates import FEATURES, SIGNS
+from bonescan.quantify.candidates import FEATURES
 from bonescan.scan import Scan
 from bonescan.train.folder import RunFolder
 from bonescan.train.folds import read_folds
@@ -95,12 +96,11 @@ def read_ways(
     return found
 
 
-def fitted(studies: Sequence[HeldOutStudy]) -> Logistic:
-    table = CandidateTable.of(studies)
-    return fit_by_patient(table.features, table.true, table.patients, FEATURES, SIGNS).model
+def fitted(studies: Sequence[HeldOutStudy]) -> Classifier:
+    return choose_classifier(CandidateTable.of(studies)).fit.model
 
 
-def curve_of(studies: Sequence[HeldOutStudy], model: Logistic) -> Curve:
+def curve_of(studies: Sequence[HeldOutStudy], model: Classifier) -> Curve:
     table = CandidateTable.of(studies)
     return table.curve(model.probabilities(table.features, FEATURES))
 
@@ -126,8 +126,8 @@ def figures() -> dict[str, Callable[[Curve], float | None]]:
 def row(
     name: str,
     studies: Sequence[HeldOutStudy],
-    model: Logistic,
-    first: tuple[Sequence[HeldOutStudy], Logistic],
+    model: Classifier,
+    first: tuple[Sequence[HeldOutStudy], Classifier],
     draws: int,
 ) -> str:
     """Return the figures of one way as a row, with differences to the first's."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +18,13 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from bonescan import RESEARCH_USE
+from bonescan.classifiers import Classifier
 from bonescan.config import BONES, FINDINGS, CanvasSettings, Frozen, MaskSettings, ModelSettings
 from bonescan.errors import BadInput
 from bonescan.files import write_whole
 
 ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "model.onnx", "weights.safetensors", "card.json"
 SCHEMA = 1
-
-#: Spreads from its mean beyond which a feature of a `Logistic` counts no further.
-FARTHEST = 3.0
-Probabilities = NDArray[np.float64]
 
 
 class Threshold(Frozen):
@@ -54,56 +51,6 @@ class Reliability(Frozen):
     measured_on: str
 
 
-class Logistic(Frozen):
-    """A logistic regression over named features.
-
-    The probability is ``1 / (1 + exp(-z))`` with z the intercept plus the sum over features of
-    ``coefficient * (value - mean) / scale``. That quotient is cut at 3 (`FARTHEST`) to either side,
-    so that what lies far from the patients of the fit is not extrapolated; a feature that cannot be
-    measured counts as its mean.
-    """
-
-    features: tuple[str, ...]
-    means: tuple[float, ...]
-    scales: tuple[float, ...]
-    coefficients: tuple[float, ...]
-    intercept: float
-
-    @model_validator(mode="after")
-    def _one_number_a_feature(self) -> Logistic:
-        lengths = {len(self.means), len(self.scales), len(self.coefficients)}
-        if lengths != {len(self.features)} or not all(scale > 0 for scale in self.scales):
-            raise ValueError("means, scales (above 0) and coefficients need one number a feature")
-        return self
-
-    def probabilities(self, table: NDArray[np.float64], names: Sequence[str]) -> Probabilities:
-        """Return the probability of each row.
-
-        Parameters
-        ----------
-        table : (n, m) float64
-            NaN where a feature cannot be measured.
-        names : sequence of str
-            The names of the m columns.
-
-        Returns
-        -------
-        (n,) float64
-            In (0, 1).
-
-        Raises
-        ------
-        ValueError
-            If a feature of the model is not among the columns.
-        """
-        columns = [names.index(feature) for feature in self.features]
-        values = (table[:, columns] - np.array(self.means)) / np.array(self.scales)
-        values = np.clip(np.nan_to_num(values), -FARTHEST, FARTHEST)
-        z = self.intercept + values @ np.array(self.coefficients)
-        found: Probabilities = 1 / (1 + np.exp(-z))
-        return found
-
-
 class LesionScoring(Frozen):
     """How a candidate region gets the probability that it is a metastasis.
 
@@ -111,18 +58,18 @@ class LesionScoring(Frozen):
     ----------
     low : float
         Pixels from this probability of the network make the candidates.
-    model : Logistic
+    model : Logistic or Trees
         Over the features of `bonescan.quantify.candidates.FEATURES`.
     fitted_on : str
         Patients and candidates that it was fitted on.
     because : str
-        What decided which features it has.
+        What decided which features and which kind it has.
     calibration_error : float
         Expected calibration error on these patients, each left out of the fit that scores it.
     """
 
     low: float = Field(gt=0, lt=1)
-    model: Logistic
+    model: Classifier
     fitted_on: str
     because: str
     calibration_error: float
@@ -135,7 +82,7 @@ class PatientScoring(Frozen):
     probability holds where as many patients have metastases as in ``fitted_on``: ``prevalence``.
     """
 
-    model: Logistic
+    model: Classifier
     fitted_on: str
     prevalence: float
     calibration_error: float
@@ -326,7 +273,10 @@ def sha256_of(path: Path) -> str:
 
 def write_card(folder: Path, card: Card) -> None:
     """Write ``card.json`` into a package folder, whole or not at all."""
-    write_whole(folder / CARD_NAME, f"{card.model_dump_json(indent=2)}\n".encode())
+    text = card.model_dump_json(indent=2)
+    # A list of numbers, of which trees have many, takes one line.
+    text = re.sub(r'\[[^\[\]{}"]*\]', lambda found: re.sub(r"\s+", " ", found[0]), text)
+    write_whole(folder / CARD_NAME, f"{text}\n".encode())
 
 
 def _read_card(folder: Path) -> Card:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from bonescan.classifiers import Logistic
 from bonescan.evaluate.logistic import (
     calibration_error,
     fit_by_patient,
@@ -15,7 +16,6 @@ from bonescan.evaluate.logistic import (
     perfect_calibration_error,
 )
 from bonescan.measures.statistics import Interval
-from bonescan.package import Logistic
 
 NAMES = ("a", "b", "c")
 
@@ -74,7 +74,7 @@ def test_the_penalty_is_chosen_on_patients_left_out() -> None:
     rng = np.random.default_rng(0)
     noise, truth = rng.normal(size=(60, 3)), rng.random(60) < 0.5
     fit = fit_by_patient(noise, truth, [f"p{i}" for i in range(60)], NAMES)
-    assert fit.penalty == 100  # nothing to learn
+    assert fit.setting == 100  # nothing to learn
     assert log_loss(fit.held_out, truth) < 0.8
 
 

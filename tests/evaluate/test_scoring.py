@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from bonescan.classifiers import Logistic
 from bonescan.evaluate.reliability import Stated, draw_reliability, measure_reliability, wilson
-from bonescan.package import Card, LesionScoring, Logistic, Package, PatientScoring, Threshold
+from bonescan.package import Card, LesionScoring, Package, PatientScoring, Threshold
 from bonescan.predict import Engine, predict_scan
 from bonescan.quantify import lesion_rule, read_scan, score_scan
 from bonescan.quantify.scoring import PATIENT_FEATURES, patient_features

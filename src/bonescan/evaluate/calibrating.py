@@ -14,10 +14,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bonescan.evaluate.boosting import NUMBERS, fit_trees
 from bonescan.evaluate.familiar import fit_familiarity
 from bonescan.evaluate.froc import Curve
 from bonescan.evaluate.held_out import CandidateTable, HeldOutStudy, Progress, read_held_out
-from bonescan.evaluate.logistic import Fit, calibration_error, fit_by_patient
+from bonescan.evaluate.logistic import (
+    PENALTIES,
+    Fit,
+    Fitter,
+    calibration_error,
+    fit_by_patient,
+    fit_logistic,
+)
 from bonescan.evaluate.operating import MOST_FALSE, operating_point, threshold_rule
 from bonescan.evaluate.patients import patient_interval, roc_auc
 from bonescan.measures.statistics import Interval
@@ -179,7 +187,7 @@ def calibrate(
     if min(true, false) < LEAST_FOR_ANY:
         remark = f"Not calibrated: {true} true and {false} false candidates are too few."
         return Calibration(familiarity, (remark,))
-    chosen = _choose(table, many=min(true, false) >= LEAST_FOR_ALL)
+    chosen = choose_classifier(table, many=min(true, false) >= LEAST_FOR_ALL)
     held_out = np.nan_to_num(chosen.fit.held_out, nan=float(table.true.mean()))
     lesions = LesionScoring(
         low=LOW,
@@ -210,33 +218,46 @@ def calibrate(
     return Calibration(familiarity, tuple(remarks), lesions, patient, threshold, expected)
 
 
-class _Choice(NamedTuple):
+class Choice(NamedTuple):
+    """A fitted classifier, and why it is that one."""
+
     fit: Fit
     because: str
 
 
-def _choose(table: CandidateTable, *, many: bool) -> _Choice:
-    """Take all features where they beat the network's own figure on patients left out."""
+def choose_classifier(table: CandidateTable, *, many: bool = True) -> Choice:
+    """Take what finds most on patients left out: the network's own figure, or all features."""
     peak = _fit(table, PEAK)
-    alone = table.curve(table.features[:, FEATURES.index("peak")])
     if not many:
-        return _Choice(peak, "Network's highest probability alone: too few candidates for more.")
-    fit = _fit(table, FEATURES)
-    every = table.curve(np.nan_to_num(fit.held_out, nan=0.5))
-    figures = (
-        f"mean sensitivity {every.mean_sensitivity:.3f} at 1/8 to 2 false marks a study on "
-        f"patients left out, against {alone.mean_sensitivity:.3f} by the network's highest "
-        "probability alone"
+        return Choice(peak, "Network's highest probability alone: too few candidates for more.")
+    ways = {
+        "network's highest probability alone": peak,
+        "logistic regression of all features": _fit(table, FEATURES),
+        "boosted trees of all features": _fit(table, FEATURES, fitter=fit_trees, settings=NUMBERS),
+    }
+    reached = {
+        name: table.curve(np.nan_to_num(fit.held_out, nan=0.5)).mean_sensitivity
+        for name, fit in ways.items()
+    }
+    best = max(reached, key=lambda name: reached[name])
+    figures = ", ".join(f"{value:.3f} {name}" for name, value in reached.items())
+    return Choice(
+        ways[best],
+        f"{best[0].upper()}{best[1:]}: mean sensitivity at 1/8 to 2 false marks a study on "
+        f"patients left out is {figures}.",
     )
-    if every.mean_sensitivity > alone.mean_sensitivity:
-        return _Choice(fit, f"All features: {figures}.")
-    return _Choice(peak, f"Network's highest probability alone; all features: {figures}.")
 
 
-def _fit(table: CandidateTable, names: Sequence[str]) -> Fit:
-    columns = [FEATURES.index(name) for name in names]
-    features = table.features[:, columns]
-    return fit_by_patient(features, table.true, table.patients, names, SIGNS)
+def _fit(
+    table: CandidateTable,
+    names: Sequence[str],
+    fitter: Fitter = fit_logistic,
+    settings: Sequence[float] = PENALTIES,
+) -> Fit:
+    features = table.features[:, [FEATURES.index(name) for name in names]]
+    return fit_by_patient(
+        features, table.true, table.patients, names, SIGNS, fitter=fitter, settings=settings
+    )
 
 
 def _between(curve: Curve, at: int) -> float:

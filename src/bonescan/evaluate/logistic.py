@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from bonescan.classifiers import FARTHEST, Logistic, Trees
 from bonescan.measures.statistics import Interval
-from bonescan.package import FARTHEST, Logistic
 
 #: Penalties that cross-validation chooses from: half of it times the coefficients' squared length
 #: is added to the summed log loss, the features being scaled to unit spread.
@@ -90,15 +91,20 @@ def fit_logistic(
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted regression and what cross-validation by patient says of it.
+    """A fitted classifier and what cross-validation by patient says of it.
 
-    ``held_out`` (n,) are the probabilities of the examples, each by a fit without its patient;
-    NaN where the patients left over were all of one kind.
+    ``setting`` is the penalty, or the number of trees, that did best; ``held_out`` (n,) are the
+    probabilities of the examples, each by a fit without its patient; NaN where the patients left
+    over were all of one kind.
     """
 
-    model: Logistic
-    penalty: float
+    model: Logistic | Trees
+    setting: float
     held_out: Table
+
+
+#: What fits a classifier with one setting, as `fit_logistic` with a penalty.
+Fitter = Callable[[Table, Truth, Sequence[str], Any, Mapping[str, int] | None], Logistic | Trees]
 
 
 def fit_by_patient(
@@ -107,8 +113,11 @@ def fit_by_patient(
     patients: Sequence[str],
     names: Sequence[str],
     signs: Mapping[str, int] | None = None,
+    *,
+    fitter: Fitter = fit_logistic,
+    settings: Sequence[float] = PENALTIES,
 ) -> Fit:
-    """Fit with the penalty whose log loss on patients that were left out is least.
+    """Fit with the setting whose log loss on patients that were left out is least.
 
     Parameters
     ----------
@@ -116,13 +125,17 @@ def fit_by_patient(
         As for `fit_logistic`.
     patients : sequence of str
         The patient of each row; a patient's rows are left out together.
+    fitter : Fitter
+        What fits.
+    settings : sequence of float
+        What it is tried with, in turn.
     """
     tried = {
-        penalty: held_out_probabilities(table, truth, patients, names, penalty, signs)
-        for penalty in PENALTIES
+        setting: held_out_probabilities(table, truth, patients, names, setting, signs, fitter)
+        for setting in settings
     }
-    penalty = min(tried, key=lambda item: log_loss(tried[item], truth))
-    return Fit(fit_logistic(table, truth, names, penalty, signs), penalty, tried[penalty])
+    best = min(tried, key=lambda item: log_loss(tried[item], truth))
+    return Fit(fitter(table, truth, names, best, signs), best, tried[best])
 
 
 def held_out_probabilities(
@@ -130,8 +143,9 @@ def held_out_probabilities(
     truth: Truth,
     patients: Sequence[str],
     names: Sequence[str],
-    penalty: float,
+    setting: float,
     signs: Mapping[str, int] | None = None,
+    fitter: Fitter = fit_logistic,
 ) -> Table:
     """Return each row's probability by a fit that has not seen its patient, (n,)."""
     parts = _parts(patients)
@@ -139,7 +153,7 @@ def held_out_probabilities(
     for part in range(int(parts.max(initial=-1)) + 1):
         here, rest = parts == part, parts != part
         if truth[rest].any() and not truth[rest].all():
-            model = fit_logistic(table[rest], truth[rest], names, penalty, signs)
+            model = fitter(table[rest], truth[rest], names, setting, signs)
             found[here] = model.probabilities(table[here], names)
     return found
 
