@@ -208,6 +208,15 @@ def test_inverted_counts_are_restored(pair, save, front, tmp_path):
     assert codes_of(scan) == {"inverted"}
 
 
+def test_frames_that_were_inverted_one_by_one_are_restored(pair, save, front, back, tmp_path):
+    assert front.max() != back.max()
+    dataset = pair(PhotometricInterpretation="MONOCHROME1")
+    dataset.PixelData = np.stack([view.max() - view for view in (front, back)]).tobytes()
+    scan = load_files([save(dataset, tmp_path / "a.dcm")])
+    np.testing.assert_array_equal(scan.anterior.counts, front)
+    np.testing.assert_array_equal(scan.posterior.counts, back)
+
+
 def test_monochrome1_that_is_only_a_display_hint(pair, save, front, tmp_path):
     path = save(pair(PhotometricInterpretation="MONOCHROME1"), tmp_path / "a.dcm")
     np.testing.assert_array_equal(load_files([path]).anterior.counts, front)

@@ -153,6 +153,33 @@ def test_scatter_window_in_a_file_of_its_own(one, save, energy_windows, tmp_path
     assert flag.message.startswith("Not read: 2.dcm: energy window")
 
 
+@pytest.mark.parametrize("coded", [True, False])
+@pytest.mark.parametrize("described", [True, False])
+def test_a_geometric_mean_in_a_file_of_its_own(
+    one, nm, save, front, back, tmp_path, coded, described
+):
+    mean = np.sqrt(front.astype(float) * back[:, ::-1]).round().astype(np.uint16)
+    dataset = nm(mean, StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.4")
+    if described:
+        dataset.SeriesDescription = "WB GEOMETRIC MEAN"
+    save(one("anterior", coded=coded), tmp_path / "x" / "1")
+    save(one("posterior", coded=coded), tmp_path / "x" / "2")
+    alone = save(dataset, tmp_path / "x" / "3")
+    with find_studies([tmp_path]) as found:
+        (study,) = found.studies
+        scan = load_study(study)
+        assert found.failures == ()
+        assert [item.path.name for item in found.skipped] == ["3"] * described
+    np.testing.assert_array_equal(scan.anterior.counts, front)
+    np.testing.assert_array_equal(scan.posterior.counts, back)
+    (flag,) = [flag for flag in scan.flags if flag.code == "derived-frame"]
+    assert flag.message.startswith("3 is computed from the views")
+    scan = load_files([tmp_path / "x" / name for name in "123"])
+    np.testing.assert_array_equal(scan.posterior.counts, back)
+    if described:
+        assert "holds only a picture computed from views" in summary([alone])[1][0]
+
+
 def test_failures_do_not_stop_others(two, save, tmp_path):
     good = save(two(), tmp_path / "good.dcm")
     (tmp_path / "cut.dcm").write_bytes(good.read_bytes()[:5000])

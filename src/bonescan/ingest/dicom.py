@@ -41,6 +41,8 @@ class NoPicture(BadInput):
 def describe(path: Path, origin: Path) -> SourceFile:
     """Read a DICOM file's header, and the pixels of one that may show several bodies in a frame.
 
+    A file of which every frame is named as computed from views has no pictures.
+
     Raises
     ------
     BadInput
@@ -124,12 +126,8 @@ def _pictures(
     kept, flags = _photopeak_frames(windows)
     named = [frame for frame in kept if not _is_derived(dataset, frame, frames)]
     if len(named) < len(kept):
-        flags += (derived_flag([frame for frame in kept if frame not in named]),)
-    if not named:
-        raise BadInput(
-            f"{origin}: holds only a picture computed from views (geometric mean); "
-            "give the original anterior and posterior views"
-        )
+        left_out = ", ".join(str(frame) for frame in kept if frame not in named)
+        flags += (derived_flag(f"Frame {left_out}"),)
     pictures = tuple(_picture(dataset, frame, frames, windows[frame - 1]) for frame in named)
     if len(pictures) == 1:
         picture = pictures[0]
@@ -201,14 +199,10 @@ def _is_derived(dataset: Dataset, frame: int, frames: int) -> bool:
     return any(views.is_derived(part) for part in found)
 
 
-def derived_flag(frames: Sequence[int]) -> Flag:
-    """Say which frames were left out because they are computed from the views."""
-    shown = ", ".join(str(frame) for frame in frames)
-    return Flag(
-        "derived-frame",
-        f"Frame {shown} is computed from the views (geometric mean) and is not read",
-        "info",
-    )
+def derived_flag(what: str) -> Flag:
+    """Say which frames or files were left out because they are computed from the views."""
+    message = f"{what} is computed from the views (geometric mean) and is not read"
+    return Flag("derived-frame", message, "info")
 
 
 def composite_flag(count: int, rows: int, columns: int) -> Flag:

@@ -354,6 +354,9 @@ def turned_to_dark_air(frames: Frames, *, declared: bool = False) -> Frames:
 
     ``declared`` says that the source calls itself inverse, so that turning over restores counts.
 
+    Each frame is turned at its own greatest value, which is its air: a workstation may have turned
+    them one by one.
+
     MONOCHROME1 alone does not tell: cameras set it on true counts so that viewers show them as
     inverse grey, and screen captures show inverse grey as MONOCHROME2.
     """
@@ -375,7 +378,7 @@ def turned_to_dark_air(frames: Frames, *, declared: bool = False) -> Frames:
     )
     return replace(
         frames,
-        grey=top - frames.grey,
+        grey=frames.grey.max(axis=(1, 2), keepdims=True) - frames.grey,
         true_counts=frames.true_counts and declared,
         flags=(*frames.flags, flag),
     )

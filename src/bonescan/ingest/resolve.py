@@ -16,7 +16,7 @@ from bonescan.ingest import headers, pictures, pixels
 from bonescan.ingest.appearance import Appearance, appearance_of, telling_apart
 from bonescan.ingest.dicom import derived_flag
 from bonescan.ingest.sources import Failure, NamedPicture, Picture, SourceFile
-from bonescan.scan import ViewName
+from bonescan.scan import Flag, ViewName
 
 _OPPOSITE: dict[ViewName, ViewName] = {"anterior": "posterior", "posterior": "anterior"}
 
@@ -30,6 +30,8 @@ BY_PIXELS, BY_ANGLE, BY_ORDER, BY_OTHER = (
 GUESSED = {BY_PIXELS, BY_ANGLE, BY_ORDER, BY_OTHER}
 
 Place = tuple[SourceFile, Picture]
+#: Flags for the files at these paths.
+Notes = defaultdict[Path, list[Flag]]
 
 
 def decoded(source: SourceFile) -> NDArray[np.float32]:
@@ -75,6 +77,7 @@ def name_pictures(
     """
     named: list[NamedPicture] = []
     failures: list[Failure] = []
+    notes: Notes = defaultdict(list)
     unsettled: defaultdict[tuple[object, ...], list[SourceFile]] = defaultdict(list)
     for source in sources:
         if all(picture.clue for picture in source.pictures):
@@ -83,21 +86,25 @@ def name_pictures(
             unsettled[(source.path,)].append(source)
         else:
             unsettled[_series_of(source, together)].append(source)
-    known: dict[tuple[object, ...], ViewName] = {
-        _series_of(view.source, together): view.view
-        for view in named
-        if len(view.source.pictures) == 1
-    }
+    told: defaultdict[tuple[object, ...], list[NamedPicture]] = defaultdict(list)
+    for view in named:
+        if len(view.source.pictures) == 1:
+            told[_series_of(view.source, together)].append(view)
     for key, group in unsettled.items():
         try:
-            named += _settle(group, known.get(key))
+            named += _settle(group, told[key], notes)
         except BadInput as error:
             failures += [Failure(source.origin, str(error)) for source in group[:1]]
             for source in group[1:]:
                 more, broken = name_pictures([source])
                 named += more
                 failures += broken
-    return named, failures
+    return [_noting(view, notes) for view in named], failures
+
+
+def _noting(view: NamedPicture, notes: Notes) -> NamedPicture:
+    source = view.source
+    return replace(view, source=replace(source, flags=(*source.flags, *notes[source.path])))
 
 
 def _series_of(source: SourceFile, together: bool) -> tuple[object, ...]:
@@ -112,11 +119,16 @@ def _by_clue(source: SourceFile, picture: Picture) -> NamedPicture:
     return NamedPicture(source, picture, picture.clue.view, picture.clue.by)
 
 
-def _settle(group: Sequence[SourceFile], other: ViewName | None) -> list[NamedPicture]:
-    """Name the pictures of one file, or of the files of one series, that no text names."""
+def _settle(
+    group: Sequence[SourceFile], beside: Sequence[NamedPicture], notes: Notes
+) -> list[NamedPicture]:
+    """Name the pictures of one file, or of the files of one series, that no text names.
+
+    ``beside`` are the pictures of the same series that have a file of their own and are named.
+    """
     places = [(source, picture) for source in group for picture in source.pictures]
-    if len(places) > 2:
-        places = _without_means(places)
+    if len(places) + len(beside) > 2:
+        places = _without_means(places, beside, notes)
     told = [_by_clue(source, picture) for source, picture in places if picture.clue]
     open_places = [(source, picture) for source, picture in places if not picture.clue]
     if not open_places:
@@ -128,7 +140,7 @@ def _settle(group: Sequence[SourceFile], other: ViewName | None) -> list[NamedPi
     found = (
         _by_pixels(open_places, looks)
         or _by_angles(open_places)
-        or _in_order(open_places, looks, other)
+        or _in_order(open_places, looks, beside[-1].view if beside else None)
     )
     return told + found
 
@@ -141,27 +153,27 @@ def _greys(places: Sequence[Place]) -> list[NDArray[np.float32]]:
     return [cut(frames[source.path], picture) for source, picture in places]
 
 
-def _without_means(places: Sequence[Place]) -> list[Place]:
-    """Leave out unnamed pictures that are the geometric mean of two others, and flag it."""
-    greys = _greys(places)
-    means = {
-        index
-        for index, (_, picture) in enumerate(places)
-        if not picture.clue and _is_mean_of_others(index, greys)
-    }
-    flagged = {
-        places[index][0].path: derived_flag([places[index][1].frame]) for index in sorted(means)
-    }
-    return [
-        (
-            replace(source, flags=(*source.flags, flagged[source.path]))
-            if source.path in flagged
-            else source,
-            picture,
-        )
-        for index, (source, picture) in enumerate(places)
-        if index not in means
+def _without_means(
+    places: Sequence[Place], beside: Sequence[NamedPicture], notes: Notes
+) -> list[Place]:
+    """Leave out unnamed pictures that are the geometric mean of two others, and note it.
+
+    The note goes to what is left of the same file, else to all that the picture was beside.
+    """
+    greys = _greys([*places, *((view.source, view.picture) for view in beside)])
+    means = [
+        place
+        for index, place in enumerate(places)
+        if not place[1].clue and _is_mean_of_others(index, greys)
     ]
+    left = [place for place in places if place not in means]
+    paths = {source.path for source, _ in left} | {view.source.path for view in beside}
+    for source, picture in means:
+        own = source.path in paths
+        what = f"Frame {picture.frame}" if own else source.origin.name
+        for path in {source.path} if own else paths:
+            notes[path].append(derived_flag(what))
+    return left
 
 
 def _is_mean_of_others(index: int, greys: Sequence[NDArray[np.float32]]) -> bool:

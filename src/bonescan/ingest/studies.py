@@ -121,6 +121,7 @@ def find_studies(
                 reason_text = f"{item.origin}: cannot be read ({error.strerror}); check the file"
                 failures.append(Failure(item.origin, reason_text))
         sources, notes = _without_duplicates(_without_label_pictures(sources, inputs, skipped))
+        sources = _without_derived(sources, skipped, failures, together=together)
         sources = _without_scatter(sources, skipped)
         together = together or _is_pair(sources, inputs)
         named, broken = name_pictures(sources, together=together)
@@ -220,6 +221,35 @@ def _without_duplicates(
                     "an anonymiser may have mixed up studies",
                 )
     return [source for source in sources if source.path not in dropped], notes
+
+
+def _without_derived(
+    sources: Sequence[SourceFile],
+    skipped: list[Failure],
+    failures: list[Failure],
+    *,
+    together: bool,
+) -> list[SourceFile]:
+    """Leave out files that hold only a geometric mean; alone in their study, they are failures."""
+    kept = [source for source in sources if source.pictures]
+    for mean in (source for source in sources if not source.pictures):
+        views = {
+            source.path
+            for source in kept
+            if together or (mean.study_uid and source.study_uid == mean.study_uid)
+        }
+        reason = f"{mean.origin}: holds only a picture computed from views (geometric mean)"
+        if not views:
+            remedy = "give the original anterior and posterior views"
+            failures.append(Failure(mean.origin, f"{reason}; {remedy}"))
+            continue
+        skipped.append(Failure(mean.origin, reason))
+        flag = dicom.derived_flag(mean.origin.name)
+        kept = [
+            replace(source, flags=(*source.flags, flag)) if source.path in views else source
+            for source in kept
+        ]
+    return kept
 
 
 def _without_scatter(sources: Sequence[SourceFile], skipped: list[Failure]) -> list[SourceFile]:
