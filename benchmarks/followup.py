@@ -55,6 +55,8 @@ from through_dicom import on_view, put_into_page, read_simulated
 LEAST_LESIONS = 8
 #: A metastasis whose true contrast differs by less is the same.
 SAME = 0.05
+#: What the table calls the course of a patient who never has metastases.
+NO_COURSE = "none"
 
 
 @dataclass(frozen=True)
@@ -275,8 +277,8 @@ def new_table(courses: Sequence[Course]) -> list[str]:
         "false new lesions a scan | known | surfaced | other | doubtful (on new ones) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name in ("all", "progression", "response", "flare", "stable"):
-        own = [course for course in courses if name in ("all", course.course)]
+    for name in ("all", "progression", "response", "flare", "stable", NO_COURSE):
+        own = [course for course in courses if name in ("all", course.course or NO_COURSE)]
         if not own:
             continue
         lines.append(

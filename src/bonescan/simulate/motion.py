@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from bonescan.simulate.camera import Array
+from bonescan.simulate.camera import Array, Camera, Patch
 
 
 @dataclass(frozen=True)
@@ -36,3 +36,21 @@ class Motion:
             shifted = ndimage.shift(views[view], step, order=1, mode="nearest")
             moved[view] = (1 - weight) * views[view] + weight * shifted
         return moved
+
+
+def moved_patches(
+    patches: tuple[Patch, Patch], motion: Motion, camera: Camera
+) -> tuple[Patch, Patch]:
+    """Smear what is seen of a focus as the patient's motion smears the views."""
+    views = np.zeros((2, camera.rows, camera.columns), np.float32)
+    for view, patch in zip(views, patches, strict=True):
+        patch.add_to(view)
+    moved = []
+    for view in motion.apply(views):
+        rows, columns = (np.flatnonzero((view != 0).any(axis=axis)) for axis in (1, 0))
+        if not rows.size:
+            moved.append(Patch(slice(0, 0), slice(0, 0), view[:0, :0]))
+            continue
+        at = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        moved.append(Patch(*at, view[at]))
+    return moved[0], moved[1]

@@ -21,7 +21,7 @@ from bonescan.simulate.camera import (
     uniformity,
 )
 from bonescan.simulate.lesions import Cancer, Spread, draw_metastases, draw_spread
-from bonescan.simulate.motion import Motion
+from bonescan.simulate.motion import Motion, moved_patches
 from bonescan.simulate.nm import StudyIdentity
 from bonescan.simulate.parameters import BMI, HEIGHT_MM
 from bonescan.simulate.passes import join_sensitivity
@@ -263,7 +263,7 @@ def scan_patient(
         body=case.body,
         physiology=case.physiology,
         acquisition=acquisition,
-        identity=_identity(case, visit),
+        identity=identity_at(case, visit),
         counts=acquire(truth.expected, rng),
         truth=truth,
         visit=visit,
@@ -349,28 +349,9 @@ def _seen(
     for focus in foci:
         front, back = projector.primary(focus.source)
         if motion is not None:
-            front, back = _moved((front, back), motion, projector)
+            front, back = moved_patches((front, back), motion, projector.camera)
         seen.append((scaled(front), scaled(back)))
     return seen
-
-
-def _moved(
-    patches: tuple[Patch, Patch], motion: Motion, projector: Projector
-) -> tuple[Patch, Patch]:
-    """Smear what is seen of a focus as the patient's motion smears the views."""
-    camera = projector.camera
-    views = np.zeros((2, camera.rows, camera.columns), np.float32)
-    for view, patch in zip(views, patches, strict=True):
-        patch.add_to(view)
-    moved = []
-    for view in motion.apply(views):
-        rows, columns = (np.flatnonzero((view != 0).any(axis=axis)) for axis in (1, 0))
-        if not rows.size:
-            moved.append(Patch(slice(0, 0), slice(0, 0), view[:0, :0]))
-            continue
-        at = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        moved.append(Patch(*at, view[at]))
-    return moved[0], moved[1]
 
 
 def _sum(seen: list[tuple[Patch, Patch]], shape: tuple[int, ...]) -> Array:
@@ -381,7 +362,8 @@ def _sum(seen: list[tuple[Patch, Patch]], shape: tuple[int, ...]) -> Array:
     return total
 
 
-def _identity(case: Case, visit: int) -> StudyIdentity:
+def identity_at(case: Case, visit: int) -> StudyIdentity:
+    """Invent names and dates of a patient at a visit; visits are 80 to 239 days apart."""
     rng = stream(case.seed, case.index, "identity")
     first = date(2015, 1, 5) + timedelta(days=int(rng.integers(0, 2500)))
     day = first + timedelta(days=sum(int(rng.integers(80, 240)) for _ in range(visit - 1)))

@@ -6,7 +6,7 @@ how they look and how hot they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,14 @@ class Focus:
     source: Block
     density: Block | None = None
     lesion: int = 0
+
+    def faded(self, share: float) -> Focus:
+        """Return the focus with this share of its uptake above the normal one left."""
+        return replace(
+            self,
+            contrast=round(1 + (self.contrast - 1) * share, 2),
+            source=Block(self.source.start, self.source.activity * np.float32(share)),
+        )
 
 
 def box_around(
