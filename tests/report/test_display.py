@@ -14,7 +14,7 @@ from bonescan.package import Package
 from bonescan.predict import Engine
 from bonescan.quantify import read_scan
 from bonescan.quantify.unread import unread_flags
-from bonescan.report.display import NUMBER_PITCH, inverse_grey, lay_out, spread
+from bonescan.report.display import NUMBER_PITCH, ReadLimit, inverse_grey, lay_out, spread
 from bonescan.report.figure import draw_overlay
 from bonescan.scan import Reading, Scan
 
@@ -126,3 +126,9 @@ def test_overlay_of_one_view(plain_scan: Scan, reading: Reading) -> None:
     alone = replace(plain_scan, posterior=None)
     ours = replace(reading, views=reading.views[:1], lesions=reading.lesions[:1])
     assert draw_overlay(lay_out(alone, ours), "plain").size[0] == 640
+
+
+def test_words_of_a_limit_keep_off_the_names_above_the_picture() -> None:
+    assert ReadLimit(3, unread_below=False).told_under
+    assert not ReadLimit(80, unread_below=False).told_under
+    assert ReadLimit(900, unread_below=True).told_under

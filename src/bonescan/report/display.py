@@ -29,6 +29,8 @@ NUMBER_PITCH = 15.0
 GONE_RADIUS = 7.0
 #: Length of the bar that shows the scale.
 SCALE_BAR_MM = 100.0
+#: Rows of a view that words need above a line across it.
+ROOM_FOR_WORDS = 24
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class ReadLimit:
     def told(self) -> str:
         """What stands beside the line."""
         return texts.NOT_READ_BELOW if self.unread_below else texts.NOT_READ_ABOVE
+
+    @property
+    def told_under(self) -> bool:
+        """Whether its words stand under the line: above the picture stand view and sides."""
+        return self.unread_below or self.row < ROOM_FOR_WORDS
 
 
 @dataclass(frozen=True)

@@ -140,8 +140,8 @@ def _draw_limits(draw: ImageDraw.ImageDraw, panel: Panel, spot: _Spot) -> None:
         for column in range(0, right, 8):
             ends = (column, min(column + 4, right))
             draw.line([_at(spot, limit.row, end) for end in ends], LIMIT, 2)
-        beside = _at(spot, limit.row + (2 if limit.unread_below else -2), right)
-        anchor = "ra" if limit.unread_below else "rd"
+        beside = _at(spot, limit.row + (2 if limit.told_under else -2), right)
+        anchor = "ra" if limit.told_under else "rd"
         draw.text(beside, limit.told, LIMIT, _font(15), anchor=anchor)
 
 

@@ -181,9 +181,7 @@ def _draw_limits(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
         canvas.line(*frame.at(limit.row, 0), *frame.at(limit.row, panel.shape[1]))
         canvas.setDash()
         right, y = frame.at(limit.row, panel.shape[1] - 2)
-        # Above the picture stands its name: what lies at its upper edge is told under the line.
-        under = limit.unread_below or y + 8 > frame.at(0, 0)[1]
-        canvas.drawRightString(right, y + (-6 if under else 2), limit.told)
+        canvas.drawRightString(right, y + (-6 if limit.told_under else 2), limit.told)
 
 
 def _draw_unseen(canvas: Canvas, panel: Panel, frame: _Frame) -> None:
