@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
 
 from bonescan.errors import BadInput
 from bonescan.scan import REGIONS
@@ -22,7 +24,7 @@ from bonescan.simulate.lesions import (
 )
 from bonescan.simulate.patient import Scene, build_scene, draw_case, look, stream
 from bonescan.simulate.reader import Reader, read_view_again
-from bonescan.simulate.sources import Focus
+from bonescan.simulate.sources import Focus, blob
 from bonescan.simulate.truth import LEAST_TAKEN, Truth
 from bonescan.simulate.vendors import draw_acquisition
 
@@ -84,6 +86,16 @@ def test_bones_that_a_phantom_lacks_cost_no_lesion(scene: Scene) -> None:
 def test_numbers_that_make_no_sense_are_refused(number: int, metastatic: bool | None) -> None:
     with pytest.raises(ValueError, match=f"lesions is {number}"):
         simulate_patient(31, 0, lesions=number, metastasis=metastatic)
+
+
+def test_bulges_make_a_lesion_longer_by_as_much_as_the_docs_say() -> None:
+    centre, box = np.full(3, 40.0), (slice(0, 80),) * 3
+    longer = []
+    for seed in range(40):
+        inside, _ = blob(box, centre, np.array([10.0, 8.0, 7.0]), np.random.default_rng(seed))
+        hull = ConvexHull(np.argwhere(inside > 0.5))
+        longer.append((pdist(hull.points[hull.vertices]).max() + 1) / 20)
+    assert np.median(longer) == pytest.approx(1.15, abs=0.06)
 
 
 # --- purely lytic --------------------------------------------------------------------------------

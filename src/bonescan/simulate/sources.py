@@ -47,7 +47,8 @@ class Focus:
     position_mm : (float, float, float)
         Centre (x, y, z): x from the patient's right, y from the front, z from the top of the head.
     size_mm : float
-        Largest diameter as asked.
+        Largest diameter as asked; the bulges of a lesion make it longer (15 % in the median), and
+        its bone cuts it short.
     contrast : float
         Uptake as asked, over that of the normal tissue where it sits; below 1 is cold.
     source : Block
