@@ -37,7 +37,7 @@ class Named:
 @pytest.fixture(scope="session")
 def _simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cohort")
-    assert write_cohort(folder, 1, 5) == []
+    assert write_cohort(folder, 1, 5, preset="paper") == []
     (path,) = (folder / "dicom").glob("*.dcm")
     return path
 
