@@ -9,6 +9,8 @@ from bonescan.quantify.outside import between_thighs, off_bone
 from bonescan.quantify.regions import Skeleton, drop_islands, find_skeleton
 from bonescan.scan import REGIONS, Scan, ViewName
 
+#: Pixels so small that nothing in these pictures is far from bone.
+FINE = (0.5, 0.5)
 Regions = dict[ViewName, NDArray[np.uint8]]
 
 
@@ -31,11 +33,24 @@ def test_marks_are_told_off_bone_by_their_place(block_scan: Scan, block_regions:
         (60, 66, 94, 99),  # over the body's edge, and on the humerus
         (140, 146, 76, 82),  # beside the thighs, in soft tissue
     )
-    found = off_bone(labels, view.counts > 0, skeleton)
+    found = off_bone(labels, view.counts > 0, skeleton, FINE)
     assert found.tolist() == [True, False, False, True, False, False]
-    found = off_bone(labels, view.counts > 0, None)
+    found = off_bone(labels, view.counts > 0, None, FINE)
     assert found.tolist() == [False, False, False, True, False, False]
-    assert off_bone(patches(), view.counts > 0, skeleton).shape == (0,)
+    assert off_bone(patches(), view.counts > 0, skeleton, FINE).shape == (0,)
+
+
+def test_what_lies_far_from_any_bone_is_on_none(block_scan: Scan, block_regions: Regions) -> None:
+    view = block_scan.anterior
+    assert view is not None
+    skeleton = find_skeleton(view, block_regions["anterior"])
+    labels = patches(
+        (140, 146, 76, 82),  # beside the thighs, in soft tissue: a vein
+        (150, 156, 68, 90),  # as far in the mean, but from the thigh bone outwards
+    )
+    found = off_bone(labels, view.counts > 0, skeleton, (2.0, 2.0))
+    assert found.tolist() == [True, False]
+    assert not off_bone(labels, view.counts > 0, skeleton, (1.0, 1.0)).any()
 
 
 def test_between_the_thighs_needs_both(block_scan: Scan, block_regions: Regions) -> None:
@@ -67,7 +82,7 @@ def test_a_drop_that_a_model_calls_pelvis_is_off_bone_all_the_same(
     crumbed = whole.regions.copy()
     crumbed[151:155, 48:52] = pelvis  # under the second drop, and below the first
     skeleton = Skeleton(crumbed, whole.midline)
-    assert off_bone(labels, view.counts > 0, skeleton).tolist() == [True, True]
+    assert off_bone(labels, view.counts > 0, skeleton, FINE).tolist() == [True, True]
 
 
 def test_an_island_far_from_its_bone_goes(block_scan: Scan, block_regions: Regions) -> None:

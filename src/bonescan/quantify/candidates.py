@@ -198,12 +198,13 @@ def _see(view: View, seen: Prediction, rule: LesionRule) -> _Seen:
     probability = seen.metastasis[view.name]
     regions = seen.regions.get(view.name)
     row_mm = FRAME_MM / view.counts.shape[0]
+    pixel_mm = view.pixel_spacing_mm or (row_mm, row_mm)
     labels = np.zeros(view.counts.shape, np.int32)
     body = outline_body(view.counts)
     skeleton = None if regions is None else find_skeleton(view, regions)
     if view.counts.any():
         labels = candidate_labels(probability, rule, smallest_lesion(view, rule))
-        labels = keep_labels(labels, ~off_bone(labels, body.mask, skeleton))
+        labels = keep_labels(labels, ~off_bone(labels, body.mask, skeleton, pixel_mm))
     return _Seen(
         view=view,
         metastasis=probability,
@@ -212,7 +213,7 @@ def _see(view: View, seen: Prediction, rule: LesionRule) -> _Seen:
         labels=labels,
         body=body,
         skeleton=skeleton,
-        pixel_mm=view.pixel_spacing_mm or (row_mm, row_mm),
+        pixel_mm=pixel_mm,
     )
 
 

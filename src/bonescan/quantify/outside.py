@@ -1,4 +1,4 @@
-"""Marks that cannot lie on bone: drops of urine on clothes, between the thighs, beside the body."""
+"""Marks that cannot lie on bone: urine on clothes, between the thighs, in air, in a vein."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.measure import label
 
 from bonescan.quantify.regions import MAIN_PART, Skeleton
@@ -14,8 +15,16 @@ from bonescan.scan import REGIONS
 _PELVIS, _FEMORA = (1 + REGIONS.index(name) for name in ("pelvis", "femora"))
 
 
+#: A patch that touches no bone, and whose pixels are this far from any in the mean, is on none.
+#: Of 1903 true candidates of simulated patients four lay 10 mm from any, one 15 mm.
+FAR_FROM_BONE_MM = 12.0
+
+
 def off_bone(
-    labels: NDArray[np.integer[Any]], body: NDArray[np.bool_], skeleton: Skeleton | None
+    labels: NDArray[np.integer[Any]],
+    body: NDArray[np.bool_],
+    skeleton: Skeleton | None,
+    pixel_mm: tuple[float, float],
 ) -> NDArray[np.bool_]:
     """Tell which patches are tracer outside of bone by their place alone.
 
@@ -27,13 +36,15 @@ def off_bone(
         The body's outline.
     skeleton : Skeleton or None
         Without it only the body's outline tells.
+    pixel_mm : (float, float)
+        Height and width of a pixel.
 
     Returns
     -------
     (n,) bool
-        True for a patch wholly outside the body; and for one that lies below the pelvis, has all
-        its pixels between the thigh bones, and touches no bone but crumbs that a model calls
-        pelvis there.
+        True for a patch wholly outside the body; for one that lies `FAR_FROM_BONE_MM` from any
+        bone; and for one that lies below the pelvis, has all its pixels between the thigh bones,
+        and touches no bone but crumbs that a model calls pelvis there.
     """
     count = int(labels.max(initial=0))
     if not count:
@@ -45,6 +56,9 @@ def off_bone(
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
         between = between_thighs(Skeleton(regions, skeleton.midline))
         found |= free & (_inside(labels, between, count) == sizes)
+        away = ndimage.distance_transform_edt(skeleton.regions == 0, sampling=pixel_mm)
+        far = ndimage.mean(away, labels, np.arange(1, count + 1)) >= FAR_FROM_BONE_MM
+        found |= far & (_inside(labels, skeleton.regions > 0, count) == 0)
     return found
 
 
