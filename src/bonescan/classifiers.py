@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Tag, model_validator
+from pydantic import Discriminator, FiniteFloat, Tag, model_validator
 from scipy.special import expit
 
 from bonescan.config.base import Frozen
@@ -77,11 +77,11 @@ class Tree(Frozen):
     """
 
     feature: tuple[int, ...]
-    threshold: tuple[float, ...]
+    threshold: tuple[FiniteFloat, ...]
     missing_left: tuple[bool, ...]
     left: tuple[int, ...]
     right: tuple[int, ...]
-    value: tuple[float, ...]
+    value: tuple[FiniteFloat, ...]
 
     @model_validator(mode="after")
     def _children_below(self) -> Tree:
@@ -92,7 +92,8 @@ class Tree(Frozen):
         for node, (feature, *children) in enumerate(
             zip(self.feature, self.left, self.right, strict=True)
         ):
-            if feature >= 0 and not all(node < child < count for child in children):
+            below = all(node < child < count for child in children)
+            if feature < -1 or (feature >= 0 and not below):
                 raise ValueError(f"node {node}: its children must be nodes behind it")
         return self
 
@@ -120,7 +121,7 @@ class Trees(Frozen):
 
     kind: Literal["trees"] = "trees"
     features: tuple[str, ...]
-    baseline: float
+    baseline: FiniteFloat
     trees: tuple[Tree, ...]
 
     @model_validator(mode="after")

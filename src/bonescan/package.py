@@ -275,7 +275,7 @@ def write_card(folder: Path, card: Card) -> None:
     """Write ``card.json`` into a package folder, whole or not at all."""
     text = card.model_dump_json(indent=2)
     # A list of numbers, of which trees have many, takes one line.
-    text = re.sub(r'\[[^\[\]{}"]*\]', lambda found: re.sub(r"\s+", " ", found[0]), text)
+    text = re.sub(r"(?<=: )\[[\s\d.,eE+a-z-]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
     write_whole(folder / CARD_NAME, f"{text}\n".encode())
 
 

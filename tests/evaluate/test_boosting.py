@@ -90,6 +90,21 @@ def test_a_tree_that_runs_in_a_circle_is_refused() -> None:
         )
 
 
+def test_a_number_that_is_none_is_refused() -> None:
+    text = (
+        '{"feature": [-1], "threshold": [0], "missing_left": [false], "left": [0], "right": [0], '
+        '"value": [NaN]}'
+    )
+    with pytest.raises(ValidationError, match="finite"):
+        Tree.model_validate_json(text)
+
+
+def test_features_that_never_differ_leave_the_share() -> None:
+    truth = np.array([True, False, False, False] * 10)
+    found = fit_trees(np.ones((40, 2)), truth, ("a", "b"), 25)
+    assert found.probabilities(np.zeros((1, 2)), ("a", "b")) == pytest.approx(0.25)
+
+
 def test_a_card_from_before_there_were_trees_is_logistic() -> None:
     model = {"features": ["a"], "means": [0], "scales": [1], "coefficients": [1], "intercept": 0}
     old = {"low": 0.1, "model": model, "fitted_on": "", "because": "", "calibration_error": 0.1}

@@ -217,6 +217,29 @@ def test_frames_that_were_inverted_one_by_one_are_restored(pair, save, front, ba
     np.testing.assert_array_equal(scan.posterior.counts, back)
 
 
+def test_a_hot_spot_in_one_frame_does_not_hide_that_both_are_inverse(
+    pair, save, front, back, tmp_path
+):
+    hot = back.copy()
+    hot[500:504, 100:104] = 6 * front.max()
+    dataset = pair(PhotometricInterpretation="MONOCHROME1")
+    dataset.PixelData = np.stack([view.max() - view for view in (front, hot)]).tobytes()
+    scan = load_files([save(dataset, tmp_path / "a.dcm")])
+    np.testing.assert_array_equal(scan.anterior.counts, front)
+    np.testing.assert_array_equal(scan.posterior.counts, hot)
+
+
+def test_frames_inverted_together_keep_the_counts_of_one_without_air(
+    pair, save, front, back, tmp_path
+):
+    """Its greatest value lies below the common one by its own least counts."""
+    dataset = pair(PhotometricInterpretation="MONOCHROME1")
+    dataset.PixelData = (900 - np.stack([front, back + 1])).astype(np.uint16).tobytes()
+    scan = load_files([save(dataset, tmp_path / "a.dcm")])
+    np.testing.assert_array_equal(scan.anterior.counts, front)
+    np.testing.assert_array_equal(scan.posterior.counts, back + 1)
+
+
 def test_monochrome1_that_is_only_a_display_hint(pair, save, front, tmp_path):
     path = save(pair(PhotometricInterpretation="MONOCHROME1"), tmp_path / "a.dcm")
     np.testing.assert_array_equal(load_files([path]).anterior.counts, front)

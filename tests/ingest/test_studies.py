@@ -178,6 +178,8 @@ def test_a_geometric_mean_in_a_file_of_its_own(
     np.testing.assert_array_equal(scan.posterior.counts, back)
     if described:
         assert "holds only a picture computed from views" in summary([alone])[1][0]
+        with pytest.raises(BadInput, match="holds only a picture computed from views"):
+            load_files([alone, tmp_path / "x" / "2"], views={alone: "anterior"})
 
 
 def test_failures_do_not_stop_others(two, save, tmp_path):

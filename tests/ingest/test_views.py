@@ -154,6 +154,20 @@ def test_siemens_private_text_of_two_lines():
     assert [clue_of_frame(dataset, frame, 2).view for frame in (1, 2)] == ["anterior", "posterior"]
 
 
+def test_siemens_lines_of_a_single_frame_are_one_text():
+    dataset = Dataset()
+    block = dataset.private_block(0x0009, "SIEMENS MED NM", create=True)
+    block.add_new(0x80, "ST", "WHOLEBODY ANT\r\nBONE MDP")
+    assert clue_of_frame(dataset, 1, 1).view == "anterior"
+
+
+def test_empty_lines_name_nothing():
+    dataset = Dataset()
+    block = dataset.private_block(0x0009, "SIEMENS MED NM", create=True)
+    block.add_new(0x80, "ST", "WHOLEBODY ANT\r\n\r\nWHOLEBODY POS")
+    assert [clue_of_frame(dataset, frame, 2).view for frame in (1, 2)] == ["anterior", "posterior"]
+
+
 @pytest.mark.parametrize("vr", [VR.UN, None], ids=["UN", "implicit VR"])
 @pytest.mark.parametrize(
     ("content", "views"),

@@ -51,6 +51,7 @@ def test_what_lies_far_from_any_bone_is_on_none(block_scan: Scan, block_regions:
     found = off_bone(labels, view.counts > 0, skeleton, (2.0, 2.0))
     assert found.tolist() == [True, False]
     assert not off_bone(labels, view.counts > 0, skeleton, (1.0, 1.0)).any()
+    assert not off_bone(labels, view.counts > 0, skeleton, None).any()
 
 
 def test_between_the_thighs_needs_both(block_scan: Scan, block_regions: Regions) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from bonescan.classifiers import Tree, Trees
@@ -43,6 +44,8 @@ def fit_trees(
     if truth.all() or not truth.any():
         raise ValueError("trees need examples of both kinds")
     kept = [i for i in range(len(names)) if len(np.unique(table[np.isfinite(table[:, i]), i])) > 1]
+    if not kept:
+        return Trees(features=(), baseline=float(logit(truth.mean())), trees=())
     model = HistGradientBoostingClassifier(
         learning_rate=LEARNING_RATE,
         max_iter=number,

@@ -30,7 +30,7 @@ from bonescan.report.display import lay_out
 from bonescan.report.figure import draw_overlay
 from bonescan.scan import Provenance, Reading, Scan, ViewName, ViewReading
 
-SCHEMA, SCHEMA_VERSION = "bonescan-validation", "1.0"
+SCHEMA, SCHEMA_VERSION = "bonescan-validation", "1.1"
 
 ROWS = (
     ("lesion_sensitivity", "Lesion sensitivity, all lesions together"),
@@ -50,8 +50,8 @@ FROC_COLUMNS = (
     "method",
     "threshold",
     "lesion_sensitivity",
-    "patient_lesion_sensitivity",
     "false_marks_a_study",
+    "patient_lesion_sensitivity",
 )
 
 STUDY_COLUMNS = (
@@ -317,8 +317,8 @@ def _froc_table(found: Validation) -> str:
 def _point(sweep: Sweep, at: int) -> tuple[str, str, str]:
     return (
         _number(sweep.sensitivity(at)),
-        _number(sweep.patient_sensitivity(at)),
         _number(sweep.false_per_study(at)),
+        _number(sweep.patient_sensitivity(at)),
     )
 
 

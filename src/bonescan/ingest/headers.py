@@ -178,7 +178,7 @@ def private_texts(dataset: Dataset, group: int, offset: int, creator: str) -> tu
         if name.upper().startswith(creator):
             tag = (group, block << 8 | offset)
             found = _written_text(dataset, tag) or texts(dataset, tag)
-            return tuple(line for part in found for line in part.splitlines() or [part])
+            return tuple(line for part in found for line in part.splitlines() if line.strip())
     return ()
 
 

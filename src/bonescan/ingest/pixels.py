@@ -349,36 +349,44 @@ def _without_negatives(
     return np.maximum(grey, 0), flags
 
 
+#: Air from this share of a frame's range on is bright: the picture is inverse.
+BRIGHT_AIR = 0.6
+#: Frames whose greatest values differ by no more were turned over together: a frame without an
+#: empty pixel has lost its least counts off the common value.
+SAME_AIR = 3.0
+
+
 def turned_to_dark_air(frames: Frames, *, declared: bool = False) -> Frames:
     """Turn inverse grey (bright air, dark bones) over, judged by the pixels of the rim.
 
     ``declared`` says that the source calls itself inverse, so that turning over restores counts.
 
-    Each frame is turned at its own greatest value, which is its air: a workstation may have turned
-    them one by one.
+    Frames whose greatest values, their air, differ were turned one by one, and are turned back so.
 
     MONOCHROME1 alone does not tell: cameras set it on true counts so that viewers show them as
     inverse grey, and screen captures show inverse grey as MONOCHROME2.
     """
+    tops = frames.grey.max(axis=(1, 2), keepdims=True)
+    bottoms = frames.grey.min(axis=(1, 2), keepdims=True)
+    shares = (frames.grey - bottoms) / np.maximum(tops - bottoms, 1e-6)
     rims = np.concatenate(
         [
-            frames.grey[:, :2].ravel(),
-            frames.grey[:, -2:].ravel(),
-            frames.grey[:, :, :2].ravel(),
-            frames.grey[:, :, -2:].ravel(),
+            part.ravel()
+            for part in (shares[:, :2], shares[:, -2:], shares[..., :2], shares[..., -2:])
         ]
     )
-    top, bottom = float(frames.grey.max()), float(frames.grey.min())
-    if top == bottom or float(np.median(rims)) < bottom + 0.6 * (top - bottom):
+    if float(np.median(rims)) < BRIGHT_AIR:
         return frames
+    if np.ptp(tops) <= SAME_AIR:
+        tops = tops.max()
     flag = Flag(
         "inverted",
-        f"Air is bright ({np.median(rims):g} of {top:g}), so grey values were turned over",
+        f"Air is bright ({np.median(rims):.0%} of the brightest), so grey values were turned over",
         "info",
     )
     return replace(
         frames,
-        grey=frames.grey.max(axis=(1, 2), keepdims=True) - frames.grey,
+        grey=tops - frames.grey,
         true_counts=frames.true_counts and declared,
         flags=(*frames.flags, flag),
     )

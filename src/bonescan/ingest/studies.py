@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -121,7 +121,7 @@ def find_studies(
                 reason_text = f"{item.origin}: cannot be read ({error.strerror}); check the file"
                 failures.append(Failure(item.origin, reason_text))
         sources, notes = _without_duplicates(_without_label_pictures(sources, inputs, skipped))
-        sources = _without_derived(sources, skipped, failures, together=together)
+        sources = _without_derived(sources, skipped, failures, together=together, given=views or {})
         sources = _without_scatter(sources, skipped)
         together = together or _is_pair(sources, inputs)
         named, broken = name_pictures(sources, together=together)
@@ -229,8 +229,12 @@ def _without_derived(
     failures: list[Failure],
     *,
     together: bool,
+    given: Container[Path],
 ) -> list[SourceFile]:
-    """Leave out files that hold only a geometric mean; alone in their study, they are failures."""
+    """Leave out files that hold only a geometric mean.
+
+    Alone in their study, or ``given`` as a view, they are failures.
+    """
     kept = [source for source in sources if source.pictures]
     for mean in (source for source in sources if not source.pictures):
         views = {
@@ -239,7 +243,7 @@ def _without_derived(
             if together or (mean.study_uid and source.study_uid == mean.study_uid)
         }
         reason = f"{mean.origin}: holds only a picture computed from views (geometric mean)"
-        if not views:
+        if not views or mean.origin in given:
             remedy = "give the original anterior and posterior views"
             failures.append(Failure(mean.origin, f"{reason}; {remedy}"))
             continue

@@ -237,7 +237,8 @@ def _from_vendor_text(dataset: Dataset, frame: int, frames: int) -> Clue | None:
         headers.private_texts(dataset, 0x0009, 0x80, SIEMENS),
         headers.private_texts(dataset, 0x0019, 0x61, SIEMENS),
     )
-    for names in sources:
+    for lines in sources:
+        names = (" ".join(lines),) if frames == 1 and lines else lines
         if len(names) == frames:
             view = _vendor_view(names[frame - 1])
             if view:

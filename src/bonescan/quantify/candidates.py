@@ -204,7 +204,7 @@ def _see(view: View, seen: Prediction, rule: LesionRule) -> _Seen:
     skeleton = None if regions is None else find_skeleton(view, regions)
     if view.counts.any():
         labels = candidate_labels(probability, rule, smallest_lesion(view, rule))
-        labels = keep_labels(labels, ~off_bone(labels, body.mask, skeleton, pixel_mm))
+        labels = keep_labels(labels, ~off_bone(labels, body.mask, skeleton, view.pixel_spacing_mm))
     return _Seen(
         view=view,
         metastasis=probability,

@@ -24,7 +24,7 @@ def off_bone(
     labels: NDArray[np.integer[Any]],
     body: NDArray[np.bool_],
     skeleton: Skeleton | None,
-    pixel_mm: tuple[float, float],
+    pixel_mm: tuple[float, float] | None,
 ) -> NDArray[np.bool_]:
     """Tell which patches are tracer outside of bone by their place alone.
 
@@ -36,15 +36,16 @@ def off_bone(
         The body's outline.
     skeleton : Skeleton or None
         Without it only the body's outline tells.
-    pixel_mm : (float, float)
-        Height and width of a pixel.
+    pixel_mm : (float, float) or None
+        Height and width of a pixel; without them no distance tells.
 
     Returns
     -------
     (n,) bool
-        True for a patch wholly outside the body; for one that lies `FAR_FROM_BONE_MM` from any
-        bone; and for one that lies below the pelvis, has all its pixels between the thigh bones,
-        and touches no bone but crumbs that a model calls pelvis there.
+        True for a patch wholly outside the body; for one that touches no bone and whose pixels
+        lie `FAR_FROM_BONE_MM` from any in the mean; and for one that lies below the pelvis, has
+        all its pixels between the thigh bones, and touches no bone but crumbs that a model calls
+        pelvis there.
     """
     count = int(labels.max(initial=0))
     if not count:
@@ -56,9 +57,10 @@ def off_bone(
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
         between = between_thighs(Skeleton(regions, skeleton.midline))
         found |= free & (_inside(labels, between, count) == sizes)
-        away = ndimage.distance_transform_edt(skeleton.regions == 0, sampling=pixel_mm)
-        far = ndimage.mean(away, labels, np.arange(1, count + 1)) >= FAR_FROM_BONE_MM
-        found |= far & (_inside(labels, skeleton.regions > 0, count) == 0)
+        if pixel_mm is not None:
+            away = ndimage.distance_transform_edt(skeleton.regions == 0, sampling=pixel_mm)
+            far = ndimage.mean(away, labels, np.arange(1, count + 1)) >= FAR_FROM_BONE_MM
+            found |= far & (_inside(labels, skeleton.regions > 0, count) == 0)
     return found
 
 
