@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from bonescan.config import LesionRule
 from bonescan.evaluate.matching import match_pairs
 from bonescan.evaluate.patients import patient_interval, roc_auc
+from bonescan.evaluate.sweep import without_gaps
 from bonescan.evaluate.validation_report import interval_text, study_picture
 from bonescan.package import Package
 from bonescan.predict import SHIPPED_MODEL, Engine
@@ -166,7 +167,7 @@ def judge(patient: SimulatedPatient, scan: Scan, reading: Reading) -> Outcome:
     for own in reading.views:
         view = next(view for view in scan.views if view.name == own.view)
         regions = on_view(truth.regions, view)
-        numbers, labels = numbered(on_view(truth.metastasis, view))
+        numbers, labels = without_gaps(on_view(truth.metastasis, view))
         pairs = match_pairs(own.mask.astype(np.int32), labels)
         visible |= set(numbers)
         found |= {numbers[k] for k in np.flatnonzero(pairs.any(axis=0))}
@@ -197,14 +198,6 @@ def judge(patient: SimulatedPatient, scan: Scan, reading: Reading) -> Outcome:
         any(flag.code == "far-from-training" for flag in reading.flags),
         dice,
     )
-
-
-def numbered(mask: NDArray[np.uint8]) -> tuple[list[int], NDArray[np.int32]]:
-    """Return the lesions' numbers in a mask, and the mask with numbers without gaps."""
-    numbers = [int(number) for number in np.unique(mask) if number]
-    place = np.zeros(256, np.int32)
-    place[numbers] = np.arange(1, len(numbers) + 1)
-    return numbers, place[mask]
 
 
 def place_of(values: NDArray[np.uint8]) -> str:

@@ -145,21 +145,21 @@ def sweep_study(
     """
     levels = np.unique([*thresholds, rule.threshold])
     truths = [label_components(item.truth)[0] for item in views]
-    numbered = [_without_gaps(item.numbers) for item in views]
-    patient_lesions = set[int]().union(*(numbers for numbers, _ in numbered))
+    numbered = [None if item.numbers is None else without_gaps(item.numbers) for item in views]
+    patient_lesions = {number for own in numbered if own is not None for number in own[0]}
     hits, marks, false_marks, pixels, patient_hits = [], [], [], [], []
     for level in levels:
         found = Matching.none()
         counts = PixelCounts()
         met: set[int] = set()
-        for item, truth, (numbers, own) in zip(views, truths, numbered, strict=True):
+        for item, truth, own in zip(views, truths, numbered, strict=True):
             labels = threshold_components(
                 item.score, _at(rule, float(level)), smallest_lesion(item.view, rule)
             )
             found += match_labels(labels, truth, match)
             counts += PixelCounts.of(labels > 0, item.truth)
             if own is not None:
-                met.update(np.array(numbers)[match_labels(labels, own, match).hit].tolist())
+                met.update(np.array(own[0])[match_labels(labels, own[1], match).hit].tolist())
         hits.append(found.hits)
         marks.append(found.marks)
         false_marks.append(found.false_marks)
@@ -177,12 +177,8 @@ def sweep_study(
     )
 
 
-def _without_gaps(
-    numbers: NDArray[np.uint8] | None,
-) -> tuple[list[int], NDArray[np.int32] | None]:
-    """Return the numbers that occur, and the picture with them counted from 1 without gaps."""
-    if numbers is None:
-        return [], None
+def without_gaps(numbers: NDArray[np.uint8]) -> tuple[list[int], NDArray[np.int32]]:
+    """Return the numbers but 0, and the picture with them counted from 1 without gaps."""
     own, places = np.unique(np.append(numbers.ravel(), np.uint8(0)), return_inverse=True)
     return own[1:].tolist(), places[:-1].reshape(numbers.shape).astype(np.int32)
 

@@ -369,19 +369,16 @@ def turned_to_dark_air(frames: Frames, *, declared: bool = False) -> Frames:
     tops = frames.grey.max(axis=(1, 2), keepdims=True)
     bottoms = frames.grey.min(axis=(1, 2), keepdims=True)
     shares = (frames.grey - bottoms) / np.maximum(tops - bottoms, 1e-6)
-    rims = np.concatenate(
-        [
-            part.ravel()
-            for part in (shares[:, :2], shares[:, -2:], shares[..., :2], shares[..., -2:])
-        ]
-    )
-    if float(np.median(rims)) < BRIGHT_AIR:
+    rim = np.ones(frames.grey.shape[1:], bool)
+    rim[2:-2, 2:-2] = False
+    air = float(np.median(shares[:, rim]))
+    if air < BRIGHT_AIR:
         return frames
     if np.ptp(tops) <= SAME_AIR:
         tops = tops.max()
     flag = Flag(
         "inverted",
-        f"Air is bright ({np.median(rims):.0%} of the brightest), so grey values were turned over",
+        f"Air is bright ({air:.0%} of the brightest), so grey values were turned over",
         "info",
     )
     return replace(

@@ -198,7 +198,6 @@ def _see(view: View, seen: Prediction, rule: LesionRule) -> _Seen:
     probability = seen.metastasis[view.name]
     regions = seen.regions.get(view.name)
     row_mm = FRAME_MM / view.counts.shape[0]
-    pixel_mm = view.pixel_spacing_mm or (row_mm, row_mm)
     labels = np.zeros(view.counts.shape, np.int32)
     body = outline_body(view.counts)
     skeleton = None if regions is None else find_skeleton(view, regions)
@@ -213,7 +212,7 @@ def _see(view: View, seen: Prediction, rule: LesionRule) -> _Seen:
         labels=labels,
         body=body,
         skeleton=skeleton,
-        pixel_mm=pixel_mm,
+        pixel_mm=view.pixel_spacing_mm or (row_mm, row_mm),
     )
 
 
