@@ -51,12 +51,6 @@ def test_cortex_gets_the_bone_of_the_next_spongiosa(benchmark: ModuleType) -> No
     }  # fmt: skip
 
 
-def test_lesions_are_numbered_without_gaps(benchmark: ModuleType) -> None:
-    numbers, mask = benchmark.numbered(np.array([[0, 7], [3, 255]], np.uint8))
-    assert numbers == [3, 7, 255]
-    assert mask.tolist() == [[0, 2], [1, 3]]
-
-
 def test_a_mark_is_named_by_most_of_its_bone(benchmark: ModuleType) -> None:
     ribs, skull = (1 + REGIONS.index(name) for name in ("ribs", "skull"))
     assert benchmark.place_of(np.array([0, 0, 0, ribs, ribs, skull], np.uint8)) == "ribs and chest"

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from bonescan.config import LesionRule
-from bonescan.evaluate.sweep import ScoredView, Sweep, propose_threshold, sweep_study
+from bonescan.evaluate.sweep import (
+    ScoredView,
+    Sweep,
+    propose_threshold,
+    sweep_study,
+    without_gaps,
+)
 from bonescan.scan import Crop, View
 
 RULE = LesionRule(threshold=0.5, min_area_pixels=1)
@@ -88,3 +94,10 @@ def test_held_out_figures_come_from_the_other_patients() -> None:
     # the other one is missed there; chosen on the ill one (0.9), the healthy one has no mark
     assert found.held_out_sensitivity == 0.0
     assert found.held_out_false_per_study == 0.0
+
+
+def test_lesions_are_numbered_without_gaps() -> None:
+    own, picture = without_gaps(np.array([[0, 7], [3, 255]], np.uint8))
+    assert own == [3, 7, 255]
+    assert picture.tolist() == [[0, 2], [1, 3]]
+    assert without_gaps(np.full((1, 2), 4, np.uint8))[1].tolist() == [[1, 1]]
