@@ -52,14 +52,14 @@ class BodyParameters:
         Right, left: outward turn, sideways spread, plantar flexion, bend of the knee.
     shrug_deg : (float, float)
         Right, left: raised shoulder.
-    leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, inlet_width,
-    thorax_width, thorax_depth, head_size, head_width, bone_girth : float
+    leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, wing_height,
+    inlet_width, thorax_width, thorax_depth, head_size, head_width, bone_girth : float
         Factors on the template's proportions at this height.
     leg_difference, shoulder_difference : float
         How much longer the left leg, and how much wider the left shoulder girdle, is than the
         right one, as a share.
-    wing_flare_deg, knee_valgus_deg, foot_turn_deg : (float, float)
-        Right, left: iliac wing turned outwards; shank turned outwards at the knee; foot turned
+    wing_flare_deg, scapula_turn_deg, knee_valgus_deg, foot_turn_deg : (float, float)
+        Right, left: iliac wing turned outwards; tip of the scapula swung outwards; shank turned outwards at the knee; foot turned
         outwards at the ankle.
     hands_on_body : (bool, bool)
         Right, left: the hand lies on the hip or the thigh instead of beside it.
@@ -97,6 +97,7 @@ class BodyParameters:
     shoulder_width: float = 1.0
     scapula_height: float = 1.0
     pelvis_width: float = 1.0
+    wing_height: float = 1.0
     inlet_width: float = 1.0
     thorax_width: float = 1.0
     thorax_depth: float = 1.0
@@ -106,6 +107,7 @@ class BodyParameters:
     leg_difference: float = 0.0
     shoulder_difference: float = 0.0
     wing_flare_deg: tuple[float, float] = (0.0, 0.0)
+    scapula_turn_deg: tuple[float, float] = (0.0, 0.0)
     knee_valgus_deg: tuple[float, float] = (0.0, 0.0)
     foot_turn_deg: tuple[float, float] = (0.0, 0.0)
     hands_on_body: tuple[bool, bool] = (False, False)
@@ -209,7 +211,7 @@ class BodyParameters:
             leg_length=around(0.985 if female else 1.0, 0.018, 0.04),
             arm_length=around(0.98 if female else 1.0, 0.018, 0.04),
             shoulder_width=around(0.93 if female else 0.96, 0.03, 0.06),
-            scapula_height=around(0.92, 0.03, 0.07),
+            scapula_height=around(0.89, 0.03, 0.07),
             pelvis_width=around(0.95 if female else 0.91, 0.03, 0.06),
             thorax_width=around(0.95 if female else 1.0, 0.03, 0.07),
             thorax_depth=around(0.95 if female else 1.0, 0.05, 0.1),
@@ -234,6 +236,7 @@ class BodyParameters:
         lean = around(0, 0.22, 0.5)
         jaw = around(14.5, 2.0, 4)
         over = [bool(rng.random() < 0.06) for _ in "RL"]
+        shape_number = int(rng.integers(1 << 31))
         return replace(
             drawn,
             elbow_flexion_deg=(
@@ -243,7 +246,9 @@ class BodyParameters:
             bladder_lean=lean,
             jaw_close_deg=jaw,
             hands_on_body=(over[0], over[1]),
-            shape_number=int(rng.integers(1 << 31)),
+            shape_number=shape_number,
+            wing_height=around(0.84 if female else 0.88, 0.03, 0.06),
+            scapula_turn_deg=pair(6.0, 4.0, 2.5, 8.0),
         )
 
 

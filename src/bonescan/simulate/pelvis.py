@@ -24,8 +24,8 @@ HIP = (85.0, 150.0, 932.0)
 #: Upper rim of the wing from the anterior to the posterior superior spine, and the line where the
 #: wing meets the acetabular roof, the arcuate line and the sciatic notch, mm.
 _CREST = (
-    (122, 95, 1000), (138, 101, 1019), (147, 113, 1037), (144, 133, 1055), (129, 158, 1069),
-    (107, 182, 1077), (83, 201, 1076), (63, 214, 1066), (53, 220, 1048),
+    (126, 95, 1004), (139, 100, 1024), (147, 114, 1040), (143, 134, 1057), (128, 158, 1070),
+    (106, 181, 1077), (83, 200, 1075), (64, 213, 1066), (54, 220, 1049),
 )  # fmt: skip
 _ROOT = (
     (106, 116, 968), (104, 124, 967), (99, 136, 967), (91, 149, 970), (79, 164, 976),
@@ -40,6 +40,7 @@ def hip_bones(sex: Sex) -> Piece:
         mark("hip", "pelvis", "L", HIP),
         mark("anterior superior iliac spine", "pelvis", "L", _CREST[0]),
         mark("posterior superior iliac spine", "pelvis", "L", _CREST[-1]),
+        mark("iliac wing", "pelvis", "L", (108, 148, 1022)),
         mark("iliac crest front", "pelvis", "L", _CREST[2]),
         mark("iliac crest", "pelvis", "L", _CREST[4]),
         mark("iliac crest back", "pelvis", "L", _CREST[6]),
@@ -76,12 +77,12 @@ def _hip_bone(sex: Sex) -> Solid:
     shapes += _socket(g)
     shapes += smooth_tube(
         [(76, 126, 950), (56, 112, 936), (32 + open_, 104, 922), (13, 104, 913)],
-        f32([12, 8.5, 7.5, 8.5]) * g,
+        f32([12, 9.5, 9, 9.5]) * g,
     )
-    shapes.append(Ellipsoid((12, 105, 905), f32([9.5, 9.5, 18]) * g))
+    shapes.append(Ellipsoid((14, 105, 905), f32([12.5, 9.5, 18]) * g))
     shapes += smooth_tube(
         [(11, 108, 890), (26 + open_, 124, 879), (45 + open_, 152, 872), (60 + open_, 178, 874)],
-        f32([6.5, 5.2, 6, 10.5]) * g,
+        f32([8.5, 6.5, 7, 10.5]) * g,
     )
     shapes += smooth_tube(
         [
@@ -102,6 +103,6 @@ def _socket(g: float) -> list[Shape]:
     cup = Shell(Ellipsoid(HIP, f32([35, 36, 36])), 9.0 * g)
     mouth = Side((HIP[0] + 10, HIP[1], HIP[2]), (0.80, -0.3, -0.5))
     notch = Side((HIP[0], HIP[1], HIP[2] - 14), (0.0, 0.35, -1.0))
-    roof = Ellipsoid((90, 150, 966), f32([21, 25, 12]) * g)
-    back = Ellipsoid((76, 176, 944), f32([13, 14, 24]) * g)
+    roof = Ellipsoid((88, 150, 965), f32([17, 23, 10]) * g)
+    back = Ellipsoid((75, 176, 944), f32([12, 14, 24]) * g)
     return [Both((cup, mouth, notch)), roof, back]

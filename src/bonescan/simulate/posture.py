@@ -23,6 +23,8 @@ COLLAR = (20.0, 103.0, 1446.0)
 #: Above this height over the root the trunk is neck, mm in the template.
 _NECK = 460.0
 _SPINE_LENGTH = 560.0
+#: Height of the template above which the pelvis is wing and sacrum, mm.
+WINGS_FROM = 965.0
 #: Lever by which a nod of the head lowers it, as the neck bends along.
 _NECK_ARM_MM = 25.0
 #: Standard deviation of each wave of the ribs' slope along the cage, as a tangent.
@@ -79,7 +81,7 @@ def pose(parameters: BodyParameters) -> Pose:
     scale = np.diag([size * p.pelvis_width, size, size])
     seated = _hinge(trunk, shape(f32([ROOT]))[0], basin @ scale)
     pelvis: Move = lambda points: seated(  # noqa: E731
-        _flared(_opened(points, p.inlet_width), p.wing_flare_deg)
+        _lowered(_flared(_opened(points, p.inlet_width), p.wing_flare_deg), p.wing_height)
     )
     moves["pelvis", "M"] = pelvis
     for k, side in enumerate("RL"):
@@ -120,6 +122,14 @@ def _opened(points: Floats, factor: float) -> Floats:
     return wide
 
 
+def _lowered(points: Floats, factor: float) -> Floats:
+    """Shorten the iliac wings and the sacrum against the true pelvis; the root stays in place."""
+    low = points.copy()
+    low[:, 2] = ROOT[2] + factor * (np.maximum(points[:, 2], WINGS_FROM) - ROOT[2])
+    low[:, 2] += np.minimum(points[:, 2] - WINGS_FROM, 0)
+    return low
+
+
 def _flared(points: Floats, degrees: tuple[float, float]) -> Floats:
     """Turn the iliac wings outwards about upright axes through the sacroiliac joints."""
     x, y, h = points.T
@@ -148,7 +158,9 @@ def _arm(
     collar, shoulder, elbow, wrist = joints
     wide = p.shoulder_width * (1 + s * p.shoulder_difference / 2)
     lift = _about("y", -s * p.shrug_deg[k])
-    girdle = _hinge(trunk, collar, lift @ np.diag([size * wide, size, size * p.scapula_height]))
+    hung = _hinge(trunk, collar, lift @ np.diag([size * wide, size, size * p.scapula_height]))
+    swing = float(s * np.tan(np.deg2rad(p.scapula_turn_deg[k])))
+    girdle: Move = lambda points: hung(_swung(points, swing))  # noqa: E731
     length = size * p.arm_length
     reach = (SHOULDER[2] - ELBOW[2]) * length
     side = s * float(girdle(shoulder[None])[0, 0]) + (ELBOW[0] - SHOULDER[0]) * girth
@@ -184,6 +196,13 @@ def _arm(
     forearm: Move = lambda points: straight(twist(points))  # noqa: E731
     hand = _hinge(forearm, wrist, lower @ np.diag([girth, girth, length]) @ _about_h(roll))
     return {"girdle": girdle, "arm": arm, "forearm": forearm, "hand": hand}
+
+
+def _swung(points: Floats, slope: float) -> Floats:
+    """Swing the tip of a scapula out, below the level of its spine."""
+    out = points.copy()
+    out[:, 0] += slope * np.clip(1450.0 - points[:, 2], 0, None)
+    return out
 
 
 def _least_tilt(p: BodyParameters, elbow_out: float) -> float:

@@ -25,7 +25,8 @@ def shoulder_girdle(sex: Sex) -> Piece:
         mark("scapular outer border", "girdle", "L", (128, 213, 1388)),
         mark("scapular inner border", "girdle", "L", (67, 250, 1415)),
         mark("scapular spine", "girdle", "L", (105, 244, 1461)),
-        mark("scapular tip", "girdle", "L", (82, 240, 1348)),
+        mark("scapular tip", "girdle", "L", (90, 240, 1350)),
+        mark("scapular spine outer", "girdle", "L", (142, 223, 1472)),
     )
     return both_sides(Piece(bones, marks))
 
@@ -47,10 +48,10 @@ def _clavicle(girth: float) -> Solid:
 def _scapula(girth: float) -> Solid:
     g = girth
     medial = f32(
-        [(74, 228, 1486), (66, 245, 1462), (66, 251, 1430), (72, 252, 1390), (82, 247, 1349)]
+        [(74, 228, 1486), (66, 245, 1462), (66, 251, 1430), (75, 252, 1390), (90, 247, 1351)]
     )
     lateral = f32(
-        [(116, 187, 1484), (150, 176, 1462), (150, 186, 1428), (128, 213, 1388), (96, 238, 1349)]
+        [(116, 187, 1484), (150, 176, 1462), (150, 186, 1428), (130, 213, 1388), (104, 238, 1351)]
     )
     share = np.linspace(0, 1, 6)[None, :, None]
     grid = medial[:, None] * (1 - share) + lateral[:, None] * share
@@ -59,15 +60,15 @@ def _scapula(girth: float) -> Solid:
     shapes: list[Shape] = [Sheet(grid, thick)]
     shapes += smooth_tube(medial, 3.4 * g)
     shapes += smooth_tube(
-        [(153, 175, 1440), (149, 188, 1425), (128, 213, 1388), (94, 239, 1350)],
+        [(153, 175, 1440), (149, 188, 1425), (130, 213, 1388), (102, 239, 1352)],
         f32([11.0, 9.0, 7.6, 6.6]) * g,
     )
-    shapes.append(Ellipsoid((84, 240, 1353), f32([11, 6, 11]) * g))
+    shapes.append(Ellipsoid((92, 240, 1355), f32([11, 6, 11]) * g))
     spine = f32([(70, 249, 1450), (98, 246, 1459), (126, 235, 1467), (150, 217, 1474)])
     base = f32([(70, 243, 1448), (100, 224, 1456), (124, 203, 1462), (140, 190, 1464)])
     mid = np.linspace(0, 1, 4)[None, :, None]
     shapes.append(Sheet(base[:, None] * (1 - mid) + spine[:, None] * mid, 3.4 * g))
-    shapes += smooth_tube(spine, f32([3.6, 4.4, 5.2, 6.4]) * g)
+    shapes += smooth_tube(spine, f32([3.6, 5.0, 7.0, 9.5]) * g)
     acromion = [(150, 217, 1474), (171, 202, 1478), (182, 181, 1478), (174, 162, 1480)]
     shapes += smooth_tube(
         acromion, f32([[8, 6], [12, 6], [13, 5.8], [11, 5.4]]) * g, across=(1, 1, 0)

@@ -53,6 +53,7 @@ def spine(sex: Sex) -> Piece:
     ]
     marks += [
         mark("disc L5-S1", "trunk", "M", (0, 166, 1046)),
+        mark("sacral base", "pelvis", "M", (0, 178, 1034)),
         mark("sacrum", "pelvis", "M", (0, 195, 1010)),
         mark("coccyx", "pelvis", "M", (0, 226, 932)),
     ]
@@ -90,7 +91,7 @@ def _thoracic() -> list[_Vertebra]:
     rows = []
     knots = np.interp
     for k in range(12):
-        h = 1485 - 24.4 * k
+        h = 1485 - 22.3 * k - 0.19 * k**2
         y = knots(h, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 183, 157])
         rise = knots(h + 8, [1210, 1290, 1370, 1440, 1490], [177, 188, 195, 183, 157]) - y
         rows.append(
@@ -101,7 +102,7 @@ def _thoracic() -> list[_Vertebra]:
                 float(np.arctan2(-rise, 8.0)),
                 17.5 + 0.64 * k,
                 13.4 + 0.46 * k,
-                9.2 + 0.12 * k,
+                8.6 + 0.22 * k,
                 (
                     float(30 + knots(k, [0, 3, 7, 11], [12, 10, 10, 8])),
                     float(knots(k, [0, 4, 8, 10, 11], [-12, -22, -22, -8, -2])),

@@ -11,17 +11,17 @@ from bonescan.simulate.shapes import Floats, Shape, Solid, curve, f32, sample, t
 #: anterior end (x, y, height). Levels and widths follow the ICRP 110 adult male.
 _RIBS = (
     (1487, 172, 50, 196, 65, 150, 31, 103, 1452),
-    (1464, 186, 62, 214, 94, 158, 41, 79, 1402),
-    (1440, 194, 66, 224, 114, 160, 52, 66, 1358),
-    (1416, 201, 68, 231, 127, 160, 60, 57, 1318),
-    (1392, 204, 68, 235, 134, 158, 70, 51, 1281),
-    (1367, 204, 68, 236, 137, 156, 80, 48, 1247),
-    (1343, 202, 67, 235, 139, 154, 92, 50, 1215),
-    (1319, 199, 66, 233, 140, 153, 106, 58, 1186),
-    (1295, 196, 64, 230, 139, 152, 117, 72, 1162),
-    (1270, 192, 62, 226, 136, 156, 124, 96, 1146),
-    (1246, 188, 60, 220, 125, 172, 122, 136, 1136),
-    (1222, 185, 56, 212, 90, 196, 98, 186, 1172),
+    (1464, 186, 62, 214, 94, 158, 44, 81, 1402),
+    (1442, 194, 66, 224, 114, 160, 56, 67, 1358),
+    (1418, 201, 68, 231, 127, 160, 66, 58, 1318),
+    (1395, 204, 68, 235, 134, 158, 76, 53, 1281),
+    (1371, 204, 68, 236, 137, 156, 87, 51, 1247),
+    (1346, 202, 67, 235, 139, 154, 99, 53, 1215),
+    (1322, 199, 66, 233, 140, 153, 112, 62, 1186),
+    (1296, 196, 64, 230, 139, 152, 121, 77, 1162),
+    (1271, 192, 62, 226, 136, 156, 127, 101, 1146),
+    (1245, 188, 60, 220, 122, 174, 122, 140, 1130),
+    (1218, 185, 56, 212, 80, 202, 90, 192, 1154),
 )
 
 
@@ -51,6 +51,7 @@ def rib_cage(sex: Sex) -> Piece:
 def _centre_line(number: int, row: tuple[float, ...]) -> Floats:
     head, depth, back_x, back_y, wide_x, wide_y, tip_x, tip_y, tip_h = row
     drop = head - tip_h
+    steep = float(np.interp(number, [2, 8], [0, 1]))
     if number == 12:
         knots = [
             (17, depth, head),
@@ -63,10 +64,18 @@ def _centre_line(number: int, row: tuple[float, ...]) -> Floats:
     knots = [
         (18 if number > 1 else 20, depth, head),
         (36, depth + 0.55 * (back_y - depth), head + 3),
-        (back_x, back_y, head - 0.05 * drop),
-        (0.3 * back_x + 0.7 * wide_x + 2, 0.58 * back_y + 0.42 * wide_y, head - 0.24 * drop),
-        (wide_x, wide_y, head - 0.48 * drop),
-        (wide_x - 0.2 * (wide_x - tip_x) - 1, 0.52 * wide_y + 0.48 * tip_y, head - 0.71 * drop),
+        (back_x, back_y, head - (0.05 + 0.02 * steep) * drop),
+        (
+            0.3 * back_x + 0.7 * wide_x + 2,
+            0.58 * back_y + 0.42 * wide_y,
+            head - (0.24 + 0.14 * steep) * drop,
+        ),
+        (wide_x, wide_y, head - (0.48 + 0.15 * steep) * drop),
+        (
+            wide_x - 0.2 * (wide_x - tip_x) - 1,
+            0.52 * wide_y + 0.48 * tip_y,
+            head - (0.71 + 0.10 * steep) * drop,
+        ),
         (tip_x, tip_y, tip_h),
     ]
     return curve(knots, 44)

@@ -43,8 +43,11 @@ ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.75, 1.5, 1.0
 ARM_SHARE, LEG_SHARE = 1.25, 1.0
 #: Uptake of pharynx and hyoid bone, against the larynx.
 PHARYNX_SHARE = 1.2
-#: Uptake of a rib's anterior end and of its back, against its mean level.
-RIB_FRONT, RIB_BACK = 1.3, 1.35
+#: Uptake of a rib's anterior end, its side and its back, against its mean level; log standard
+#: deviation of the end's between patients, and of the bumps along a rib, which are some 20 deg of
+#: the chest's circumference apart.
+RIB_FRONT, RIB_SIDE, RIB_BACK = 0.95, 1.35, 1.35
+RIB_FRONT_SPREAD, RIB_BUMPS, _BUMP_DEG = 0.25, 0.16, 20.0
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
 OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.07, "lumbar": 0.08, "ribs": 0.13}
 
@@ -179,7 +182,7 @@ def normal_uptake(anatomy: Anatomy, physiology: Physiology, rng: np.random.Gener
     marrow = anatomy.marrow.ravel()[where]
     level = _part_levels(anatomy, physiology, rng)[part]
     zones, usual_zones = _zones(anatomy, physiology, rng, index, part)
-    level *= _along_ribs(regions_of=_region_of_part(anatomy)[part], depth=index[:, 1])
+    level *= _along_ribs(anatomy, index, part, rng.spawn(1)[0])
     texture = _texture(anatomy.part.shape, index, anatomy.voxel_mm, physiology.texture, rng)
     vault, patches = _vault(anatomy, index, part, rng)
     level *= vault * (bone - (1 - MARROW_SHARE) * marrow)
@@ -263,14 +266,25 @@ def _vault(
     return factor, patches
 
 
-def _along_ribs(regions_of: NDArray[np.uint8], depth: NDArray[np.intp]) -> Array:
-    """Ribs take up more towards the back, where they carry load, than towards the cartilage."""
-    factor = np.ones(len(depth), np.float32)
-    ribs = regions_of == REGIONS.index("ribs") + 1
+def _along_ribs(
+    anatomy: Anatomy, index: NDArray[np.intp], part: NDArray[np.uint8], rng: np.random.Generator
+) -> Array:
+    """Ribs take up more where they carry load than towards the cartilage, and bumpily so."""
+    factor = np.ones(len(index), np.float32)
+    ribs = np.array([p.region == "ribs" for p in anatomy.parts])[part]
+    bumps = rng.standard_normal((256, round(360 / _BUMP_DEG) + 1))
+    front = RIB_FRONT * float(np.exp(RIB_FRONT_SPREAD * rng.standard_normal()))
     if ribs.any():
-        front, back = np.percentile(depth[ribs], (1, 99))
-        share = np.clip((depth[ribs] - front) / max(back - front, 1), 0, 1)
-        factor[ribs] = RIB_FRONT + (RIB_BACK - RIB_FRONT) * share
+        x, y = index[ribs, 2].astype(float), index[ribs, 1].astype(float)
+        first, last = np.percentile(y, (1, 99))
+        share = (y - first) / max(float(last - first), 1.0)
+        load = np.interp(share, [0.0, 0.45, 1.0], [front, RIB_SIDE, RIB_BACK])
+        angle = np.rad2deg(np.arctan2(x - np.median(x), y - (first + last) / 2)) + 180.0
+        low = np.minimum(angle / _BUMP_DEG, bumps.shape[1] - 2).astype(int)
+        beyond = angle / _BUMP_DEG - low
+        rows = part[ribs]
+        bump = (1 - beyond) * bumps[rows, low] + beyond * bumps[rows, low + 1]
+        factor[ribs] = load * np.exp(RIB_BUMPS * bump)
     return factor
 
 
