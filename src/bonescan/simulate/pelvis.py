@@ -100,9 +100,9 @@ def _hip_bone(sex: Sex) -> Solid:
 
 def _socket(g: float) -> list[Shape]:
     """The acetabulum: a horseshoe that is thick above and behind and open below."""
-    cup = Shell(Ellipsoid(HIP, f32([35, 36, 36])), 9.0 * g)
+    cup = Shell(Ellipsoid(HIP, f32([34, 35, 35])), 8.0 * g)
     mouth = Side((HIP[0] + 10, HIP[1], HIP[2]), (0.80, -0.3, -0.5))
     notch = Side((HIP[0], HIP[1], HIP[2] - 14), (0.0, 0.35, -1.0))
-    roof = Ellipsoid((88, 150, 965), f32([17, 23, 10]) * g)
+    roof = Ellipsoid((88, 150, 965), f32([14, 22, 9]) * g)
     back = Ellipsoid((75, 176, 944), f32([12, 14, 24]) * g)
     return [Both((cup, mouth, notch)), roof, back]

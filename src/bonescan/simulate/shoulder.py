@@ -58,7 +58,7 @@ def _scapula(girth: float) -> Solid:
     grid[:, 1:-1, 1] += 5.0
     thick = f32([[6.0, 4.2, 3.6, 3.8, 4.6, 8.0]] * 5) * g
     shapes: list[Shape] = [Sheet(grid, thick)]
-    shapes += smooth_tube(medial, 3.4 * g)
+    shapes += smooth_tube(medial, 4.0 * g)
     shapes += smooth_tube(
         [(153, 175, 1440), (149, 188, 1425), (130, 213, 1388), (102, 239, 1352)],
         f32([11.0, 9.0, 7.6, 6.6]) * g,
