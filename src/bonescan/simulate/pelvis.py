@@ -64,11 +64,11 @@ def _hip_bone(sex: Sex) -> Solid:
     share = np.linspace(0, 1, 6)[:, None, None]
     wing = root * (1 - share) + crest * share
     wing += np.sin(np.pi * share) * f32([3.0, 5.0, 0.0])
-    across = np.interp(np.arange(9), [0, 1, 2, 4, 5, 6, 7, 8], [10, 7, 4.5, 4, 5.5, 12, 16, 16])
+    across = np.interp(np.arange(9), [0, 1, 2, 4, 5, 6, 7, 8], [10, 7, 4, 3.5, 5, 12, 16, 16])
     along = f32([2.6, 1.9, 1.05, 1.0, 1.2, 1.7])[:, None]
-    thick = np.clip(across[None] * along, 4.0, 17.0) * g
+    thick = np.clip(across[None] * along, 3.6, 17.0) * g
     shapes: list[Shape] = [Sheet(wing, thick)]
-    rim = f32([10.5, 10, 9, 7, 5.5, 5.5, 6.5, 8, 8.5]) * g
+    rim = f32([10.5, 10, 9, 7.5, 6.5, 6.2, 6.8, 8, 8.5]) * g
     shapes += smooth_tube(crest, rim, step=6)
     shapes += smooth_tube([(124, 98, 1004), (113, 108, 985), (107, 114, 966)], 9.0 * g)
     shapes += smooth_tube(
@@ -77,9 +77,9 @@ def _hip_bone(sex: Sex) -> Solid:
     shapes += _socket(g)
     shapes += smooth_tube(
         [(76, 126, 950), (56, 112, 936), (32 + open_, 104, 922), (13, 104, 913)],
-        f32([12, 9.5, 9, 9.5]) * g,
+        f32([12.5, 10.5, 10, 10.5]) * g,
     )
-    shapes.append(Ellipsoid((14, 105, 905), f32([12.5, 9.5, 18]) * g))
+    shapes.append(Ellipsoid((13, 105, 905), f32([12.5, 9.5, 18]) * g))
     shapes += smooth_tube(
         [(11, 108, 890), (26 + open_, 124, 879), (45 + open_, 152, 872), (60 + open_, 178, 874)],
         f32([8.5, 6.5, 7, 10.5]) * g,

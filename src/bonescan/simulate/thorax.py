@@ -21,7 +21,7 @@ _RIBS = (
     (1296, 196, 64, 230, 139, 152, 121, 77, 1162),
     (1271, 192, 62, 226, 136, 156, 127, 101, 1146),
     (1245, 188, 60, 220, 122, 174, 122, 140, 1130),
-    (1218, 185, 56, 212, 80, 202, 90, 192, 1154),
+    (1218, 185, 54, 212, 72, 206, 80, 199, 1168),
 )
 
 
@@ -51,7 +51,7 @@ def rib_cage(sex: Sex) -> Piece:
 def _centre_line(number: int, row: tuple[float, ...]) -> Floats:
     head, depth, back_x, back_y, wide_x, wide_y, tip_x, tip_y, tip_h = row
     drop = head - tip_h
-    steep = float(np.interp(number, [2, 8], [0, 1]))
+    steep = float(np.interp(number, [1, 11], [-0.4, 1.2]))
     if number == 12:
         knots = [
             (17, depth, head),
@@ -68,13 +68,13 @@ def _centre_line(number: int, row: tuple[float, ...]) -> Floats:
         (
             0.3 * back_x + 0.7 * wide_x + 2,
             0.58 * back_y + 0.42 * wide_y,
-            head - (0.24 + 0.14 * steep) * drop,
+            head - (0.24 + 0.08 * steep) * drop,
         ),
-        (wide_x, wide_y, head - (0.48 + 0.15 * steep) * drop),
+        (wide_x, wide_y, head - (0.48 + 0.10 * steep) * drop),
         (
             wide_x - 0.2 * (wide_x - tip_x) - 1,
             0.52 * wide_y + 0.48 * tip_y,
-            head - (0.71 + 0.10 * steep) * drop,
+            head - (0.71 + 0.07 * steep) * drop,
         ),
         (tip_x, tip_y, tip_h),
     ]
