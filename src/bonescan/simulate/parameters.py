@@ -199,7 +199,7 @@ class BodyParameters:
             head_nod_deg=around(9, 4, 10),
             scoliosis_deg=around(0, 5 + 0.1 * older, 22),
             kyphosis_deg=float(abs(around(0, 4 + 0.25 * older, 28))),
-            rib_slope_deg=around(3, 4, 9),
+            rib_slope_deg=around(3, 5.5, 11),
             pelvic_tilt_deg=around(-10, 5, 12),
             pelvic_obliquity_deg=around(0, 1.2, 3),
             table_rotation_deg=around(0, 2, 5),

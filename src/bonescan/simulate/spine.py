@@ -59,6 +59,7 @@ def spine(sex: Sex) -> Piece:
     ]
     for side, s in (("R", -1.0), ("L", 1.0)):
         marks.append(mark("facet L5-S1", "trunk", side, (22 * s, 196, 1048)))
+        marks.append(mark("sacral ala", "pelvis", side, (36 * s, 182, 1030)))
         marks.append(mark("sacroiliac joint", "pelvis", side, (57 * s, 196, 1024)))
         marks.append(mark("sacroiliac joint upper", "pelvis", side, (64 * s, 206, 1052)))
         marks.append(mark("sacroiliac joint lower", "pelvis", side, (52 * s, 198, 1000)))
