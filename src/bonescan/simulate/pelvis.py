@@ -24,7 +24,7 @@ HIP = (85.0, 150.0, 932.0)
 #: Upper rim of the wing from the anterior to the posterior superior spine, and the line where the
 #: wing meets the acetabular roof, the arcuate line and the sciatic notch, mm.
 _CREST = (
-    (126, 95, 1004), (139, 100, 1024), (147, 114, 1040), (143, 134, 1057), (128, 158, 1070),
+    (125, 95, 1004), (138, 100, 1024), (144, 114, 1040), (141, 134, 1057), (128, 158, 1070),
     (106, 181, 1077), (83, 200, 1075), (64, 213, 1066), (54, 220, 1049),
 )  # fmt: skip
 _ROOT = (
@@ -68,7 +68,7 @@ def _hip_bone(sex: Sex) -> Solid:
     along = f32([2.6, 1.9, 1.05, 1.0, 1.2, 1.7])[:, None]
     thick = np.clip(across[None] * along, 3.6, 17.0) * g
     shapes: list[Shape] = [Sheet(wing, thick)]
-    rim = f32([10.5, 10, 9, 7.5, 6.5, 6.2, 6.8, 8, 8.5]) * g
+    rim = f32([11.5, 11, 9.5, 7.5, 6.5, 6.2, 6.8, 8, 8.5]) * g
     shapes += smooth_tube(crest, rim, step=6)
     shapes += smooth_tube([(124, 98, 1004), (113, 108, 985), (107, 114, 966)], 9.0 * g)
     shapes += smooth_tube(

@@ -46,7 +46,7 @@ PHARYNX_SHARE = 1.2
 #: Uptake of a rib's anterior end, its side and its back, against its mean level; log standard
 #: deviation of the end's between patients, and of the bumps along a rib, which are some 20 deg of
 #: the chest's circumference apart.
-RIB_FRONT, RIB_SIDE, RIB_BACK = 0.95, 1.35, 1.35
+RIB_FRONT, RIB_SIDE, RIB_BACK = 0.97, 1.33, 1.22
 RIB_FRONT_SPREAD, RIB_BUMPS, _BUMP_DEG = 0.25, 0.16, 20.0
 #: Log standard deviation between the bones of one region; 0.12 for those not named.
 OWN_SPREAD = {"cervical": 0.07, "thoracic": 0.07, "lumbar": 0.08, "ribs": 0.13}
