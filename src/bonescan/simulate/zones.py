@@ -18,7 +18,7 @@ REGION_LEVELS: dict[str, tuple[float, float]] = {
     "thoracic": (1.97, 0.14),
     "lumbar": (1.08, 0.09),
     "sacrum": (1.2, 0.18),
-    "ribs": (1.86, 0.26),
+    "ribs": (1.7, 0.26),
     "sternum": (4.6, 0.14),
     "clavicles": (0.68, 0.18),
     "scapulae": (1.0, 0.18),
