@@ -206,6 +206,16 @@ def test_posture_moves_what_it_names(reference: Anatomy) -> None:
     assert sideways(turned, "nasal cavity") > sideways(spine, "nasal cavity") + 25
     bent = build_anatomy(BodyParameters(scoliosis_deg=30.0)).landmarks
     assert sideways(bent, "T8") > 15
+    swung = build_anatomy(BodyParameters(scapula_turn_deg=(0.0, 10.0)), voxel_mm=8.0).landmarks
+    assert sideways(swung, "scapular tip L") > sideways(spine, "scapular tip L") + 12
+    assert sideways(swung, "acromion L") == pytest.approx(sideways(spine, "acromion L"), abs=0.1)
+    short = build_anatomy(BodyParameters(wing_height=0.8), voxel_mm=8.0).landmarks
+    for upper, lower, share in (
+        ("iliac crest L", "acetabular roof L", 0.8),
+        ("hip L", "ischial tuberosity L", 1.0),
+    ):
+        usual = spine[lower][0] - spine[upper][0]
+        assert short[lower][0] - short[upper][0] == pytest.approx(share * usual, rel=0.03)
     plantar = build_anatomy(BodyParameters(foot_flexion_deg=(40.0, 40.0))).landmarks
     toe, ankle = "metatarsophalangeal joint 1 L", "ankle L"
     assert plantar[toe][0] - plantar[ankle][0] > spine[toe][0] - spine[ankle][0] + 50

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bonescan.simulate.anatomy import Anatomy, build_anatomy
 from bonescan.simulate.parameters import BodyParameters
 from bonescan.simulate.unevenness import soft_field, vault_factor
+from bonescan.simulate.uptake import draw_physiology, normal_uptake
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,24 @@ def test_the_vaults_pattern_stops_above_the_face(anatomy: Anatomy) -> None:
         # The teeth have none of it; the nose lies where it fades out.
         assert (np.abs(factor - 1) < (0.02, 0.15)).all()
         assert patches == pytest.approx(1.0, abs=0.1)
+
+
+def test_ribs_are_bumpy_and_paler_in_front_than_at_the_side(anatomy: Anatomy) -> None:
+    physiology = draw_physiology(np.random.default_rng(0), 60.0, 23.0)
+    physiology = replace(physiology, texture=0.0)
+    rib = anatomy.index_of("rib 6", "L")
+    inside = (anatomy.part == rib) & (anatomy.bone > 0.3)
+    depth = np.nonzero(inside)[1]
+    front, side = depth <= np.percentile(depth, 20), np.abs(depth - np.median(depth)) <= 3
+    ratio, bumps = [], []
+    for seed in range(12):
+        uptake = normal_uptake(anatomy, physiology, np.random.default_rng(seed))
+        level = (uptake.bone / anatomy.bone.clip(1e-6))[inside]
+        ratio.append(float(level[front].mean() / level[side].mean()))
+        bumps.append(float(level[side].std() / level[side].mean()))
+    assert float(np.median(ratio)) < 0.95
+    assert float(np.std(np.log(ratio))) > 0.1
+    assert float(np.median(bumps)) > 0.02
 
 
 def test_soft_tissue_changes_slowly_about_its_level() -> None:

@@ -54,13 +54,14 @@ class BodyParameters:
         Right, left: raised shoulder.
     leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, wing_height,
     inlet_width, thorax_width, thorax_depth, head_size, head_width, bone_girth : float
-        Factors on the template's proportions at this height.
+        Factors on the template's proportions at this height; ``wing_height`` is that of iliac wings
+        and sacrum, the true pelvis keeps its own.
     leg_difference, shoulder_difference : float
         How much longer the left leg, and how much wider the left shoulder girdle, is than the
         right one, as a share.
     wing_flare_deg, scapula_turn_deg, knee_valgus_deg, foot_turn_deg : (float, float)
-        Right, left: iliac wing turned outwards; tip of the scapula swung outwards; shank turned outwards at the knee; foot turned
-        outwards at the ankle.
+        Right, left: iliac wing turned outwards; tip of the scapula swung outwards; shank turned
+        outwards at the knee; foot turned outwards at the ankle.
     hands_on_body : (bool, bool)
         Right, left: the hand lies on the hip or the thigh instead of beside it.
     shape_spread, shape_number : float, int

@@ -24,7 +24,9 @@ COLLAR = (20.0, 103.0, 1446.0)
 _NECK = 460.0
 _SPINE_LENGTH = 560.0
 #: Height of the template above which the pelvis is wing and sacrum, mm.
-WINGS_FROM = 965.0
+_WINGS_FROM = 965.0
+#: Height of the template below which the scapula swings out with its tip, mm.
+_GLENOID_LEVEL = 1450.0
 #: Lever by which a nod of the head lowers it, as the neck bends along.
 _NECK_ARM_MM = 25.0
 #: Standard deviation of each wave of the ribs' slope along the cage, as a tangent.
@@ -125,8 +127,8 @@ def _opened(points: Floats, factor: float) -> Floats:
 def _lowered(points: Floats, factor: float) -> Floats:
     """Shorten the iliac wings and the sacrum against the true pelvis; the root stays in place."""
     low = points.copy()
-    low[:, 2] = ROOT[2] + factor * (np.maximum(points[:, 2], WINGS_FROM) - ROOT[2])
-    low[:, 2] += np.minimum(points[:, 2] - WINGS_FROM, 0)
+    low[:, 2] = ROOT[2] + factor * (np.maximum(points[:, 2], _WINGS_FROM) - ROOT[2])
+    low[:, 2] += np.minimum(points[:, 2] - _WINGS_FROM, 0)
     return low
 
 
@@ -199,9 +201,9 @@ def _arm(
 
 
 def _swung(points: Floats, slope: float) -> Floats:
-    """Swing the tip of a scapula out, below the level of its spine."""
+    """Swing the tip of a scapula out, about the level of its glenoid."""
     out = points.copy()
-    out[:, 0] += slope * np.clip(1450.0 - points[:, 2], 0, None)
+    out[:, 0] += slope * np.clip(_GLENOID_LEVEL - points[:, 2], 0, None)
     return out
 
 
