@@ -59,7 +59,7 @@ def _named(name: str, numbers: range, gap: str = " ") -> tuple[str, ...]:
 ZONES: tuple[Zone, ...] = (
     Zone("sacroiliac joints",
          ("sacroiliac joint", "sacroiliac joint upper", "sacroiliac joint lower"), 22, 0.75,
-         ("pelvis", "sacrum"), 0.28, tall=1.2),
+         ("pelvis", "sacrum"), 0.2, tall=1.2),
     Zone("iliac spines", ("anterior superior iliac spine",), 45, 0.5, ("pelvis",), 0.3),
     Zone("iliac crests", ("iliac crest front", "iliac crest", "iliac crest back"), 22, 0.85,
          ("pelvis",), 0.4),
@@ -79,7 +79,7 @@ ZONES: tuple[Zone, ...] = (
     Zone("manubriosternal joint", ("manubriosternal joint",), 10, 0.4, ("sternum",), 0.5),
     Zone("acromioclavicular joints", ("acromioclavicular joint",), 19, 1.6,
          ("clavicles",), 0.6, 0.10),
-    Zone("acromia", ("acromion",), 24, 0.25, ("scapulae",), 0.3, 0.08),
+    Zone("acromia", ("acromion",), 28, 0.5, ("scapulae",), 0.3, 0.08),
     Zone("coracoids", ("coracoid",), 14, -0.2, ("scapulae",), 0.3),
     Zone("shoulders", ("glenohumeral joint",), 28, 0.42, ("scapulae", "humeri"), 0.3, 0.08),
     Zone("tubercles", ("greater tubercle",), 26, 0.6, ("humeri",), 0.3),
