@@ -104,6 +104,8 @@ class BodyParameters:
     thorax_depth: float = 1.0
     head_size: float = 1.0
     head_width: float = 1.0
+    head_length: float = 1.0
+    neck_length: float = 1.0
     bone_girth: float = 1.0
     leg_difference: float = 0.0
     shoulder_difference: float = 0.0
@@ -218,7 +220,7 @@ class BodyParameters:
             thorax_depth=around(0.95 if female else 1.0, 0.05, 0.1),
             head_size=around(0.99 if female else 1.01, 0.02, 0.05),
             inlet_width=around(1.11 if female else 1.05, 0.035, 0.07),
-            head_width=around(1.05, 0.03, 0.06),
+            head_width=around(1.01, 0.03, 0.06),
             leg_difference=around(0, 0.006, 0.02),
             shoulder_difference=around(0, 0.02, 0.05),
             wing_flare_deg=pair(1.0, 4.0, 2.0, 8.0),
@@ -235,9 +237,10 @@ class BodyParameters:
         ]
         elbows = (max(swing[0], 0.0), max(swing[1], 0.0))
         lean = around(0, 0.22, 0.5)
-        jaw = around(14.5, 2.0, 4)
+        jaw = around(19.0, 2.0, 4)
         over = [bool(rng.random() < 0.06) for _ in "RL"]
         shape_number = int(rng.integers(1 << 31))
+        own = np.random.default_rng([shape_number, 3])
         return replace(
             drawn,
             elbow_flexion_deg=(
@@ -246,6 +249,8 @@ class BodyParameters:
             ),
             bladder_lean=lean,
             jaw_close_deg=jaw,
+            head_length=1.20 + 0.03 * float(own.uniform(-2, 2)),
+            neck_length=0.84 + 0.03 * float(own.uniform(-2, 2)),
             hands_on_body=(over[0], over[1]),
             shape_number=shape_number,
             wing_height=around(0.84 if female else 0.88, 0.03, 0.06),

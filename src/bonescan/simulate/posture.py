@@ -20,13 +20,19 @@ from bonescan.simulate.skull import JAW_JOINT
 ROOT = (0.0, 166.0, 1046.0)
 ATLAS = (0.0, 141.0, 1606.0)
 COLLAR = (20.0, 103.0, 1446.0)
-#: Above this height over the root the trunk is neck, mm in the template.
+#: Above this height over the root the trunk is neck, mm in the template; and that of its lowest
+#: vertebra, above which a neck is longer or shorter than another.
 _NECK = 460.0
+_NECK_ROOT = 440.0
 _SPINE_LENGTH = 560.0
 #: Height of the template above which the pelvis is wing and sacrum, mm.
 _WINGS_FROM = 965.0
 #: Height of the template below which the scapula swings out with its tip, mm.
 _GLENOID_LEVEL = 1450.0
+#: Height of the template above which the head is crown, mm.
+_CROWN_FROM = 1715.0
+#: Height of the ears' canals, which a longer head has in the same place.
+_EAR_HEIGHT = 1640.0
 #: Lever by which a nod of the head lowers it, as the neck bends along.
 _NECK_ARM_MM = 25.0
 #: Standard deviation of each wave of the ribs' slope along the cage, as a tangent.
@@ -71,13 +77,15 @@ def pose(parameters: BodyParameters) -> Pose:
     # The neck bends with the head: its upper end moves forward and down.
     sink = f32([0, 0.4, 1]) * f32(_NECK_ARM_MM * size * np.sin(np.deg2rad(p.head_nod_deg)))
     bent: Move = lambda points: trunk(points) - sink  # noqa: E731
-    head = _hinge(bent, shape(f32([ATLAS]))[0], skull @ head_size)
+    seated_head = _hinge(bent, shape(f32([ATLAS]))[0], skull @ head_size)
+    head: Move = lambda points: seated_head(_lengthened(points, p.head_length))  # noqa: E731
     bite = skull @ _about("x", -p.jaw_close_deg)
+    jaw = _hinge(head, shape(f32([JAW_JOINT]))[0], bite @ head_size)
     moves: dict[tuple[str, str], Move] = {
         ("trunk", "M"): trunk,
         ("rib", "M"): _ribs(p, trunk),
         ("head", "M"): head,
-        ("jaw", "M"): _hinge(head, shape(f32([JAW_JOINT]))[0], bite @ head_size),
+        ("jaw", "M"): lambda points: jaw(_lengthened(points, (1 + p.head_length) / 2, JAW_JOINT[2])),
     }
     basin = _about("x", -p.pelvic_tilt_deg) @ _about("y", -p.pelvic_obliquity_deg)
     scale = np.diag([size * p.pelvis_width, size, size])
@@ -122,6 +130,19 @@ def _opened(points: Floats, factor: float) -> Floats:
     wide = points.copy()
     wide[:, 0] *= 1 + (factor - 1) * low
     return wide
+
+
+def _lengthened(points: Floats, factor: float, fixed: float = _EAR_HEIGHT) -> Floats:
+    """Lengthen the head below its crown, which stays as round; height ``fixed`` stays in place.
+
+    With it the crown grows blunt: parietal bones bulge where an ellipsoid already narrows.
+    """
+    long = points.copy()
+    below = np.minimum(points[:, 2], _CROWN_FROM)
+    long[:, 2] += (factor - 1) * (below - fixed)
+    blunt = np.clip((points[:, 2] - 1695.0) / 35.0, 0, 1)
+    long[:, 0] *= 1 + 0.35 * (factor - 1) * blunt
+    return long
 
 
 def _lowered(points: Floats, factor: float) -> Floats:
@@ -269,7 +290,8 @@ def _trunk(p: BodyParameters, size: float) -> Move:
         back = 0.10 * arc * hunch * np.sin(np.pi * np.clip(t / 0.95, 0, 1)) ** 2
         forward = 0.20 * arc * hunch * np.clip((t - 0.6) / 0.4, 0, 1) ** 2
         stoop = hunch * np.clip((t - 0.35) / 0.5, 0, 1) * 0.6
-        h = u * size * (1 - 0.04 * hunch * t)
+        long = u + (p.neck_length - 1) * np.maximum(u - _NECK_ROOT, 0)
+        h = long * size * (1 - 0.04 * hunch * t)
         out_x = x * wide * np.cos(lean) + bow
         out_y = y * deep * np.cos(stoop) + back - forward
         out_h = h + x * wide * np.sin(lean) * 0.6 + y * deep * np.sin(stoop) * 0.5

@@ -56,7 +56,7 @@ def vault_factor(anatomy: Anatomy, place: Floats, rng: np.random.Generator) -> t
     line = np.exp(-0.5 * ((up - rng.normal(0.08, 0.05)) / 0.09) ** 2)
     log += abs(rng.normal(0, 0.35)) * back * line
     middle = np.exp(-0.5 * (side / 0.10) ** 2)
-    patches += abs(rng.normal(0, 0.6)) * back**3 * line * middle  # the external protuberance
+    patches += abs(rng.normal(0, 0.35)) * back**3 * line * middle  # the external protuberance
     log += abs(rng.normal(0, 0.15)) * middle * np.clip(up, 0, 1)  # the sagittal suture
     brow = np.clip(direction[:, 1], 0, 1) ** 2 * np.exp(-0.5 * ((up - 0.32) / 0.10) ** 2)
     log += rng.normal(0.0, 0.25) * brow

@@ -39,7 +39,7 @@ _REGION_NAMES = {
 
 
 #: Soft tissue of abdomen, chest, neck, head, arms and legs, against its mean level.
-ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.75, 1.5, 1.0
+ABDOMEN_SHARE, CHEST_SHARE, NECK_SHARE, HEAD_SHARE = 2.2, 1.75, 1.9, 1.0
 ARM_SHARE, LEG_SHARE = 1.25, 1.0
 #: Uptake of pharynx and hyoid bone, against the larynx.
 PHARYNX_SHARE = 1.2
