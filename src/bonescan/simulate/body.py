@@ -180,17 +180,19 @@ def outline_shapes(parameters: BodyParameters, pose: Pose) -> list[Shape]:
 
 
 def _head(p: BodyParameters, pose: Pose, fat: float) -> list[Shape]:
-    frame = pose(f32([[0, 0, 1600], [1, 0, 1600], [0, 1, 1600], [0, 0, 1601]]), "head", "M")
-    steps = frame[1:] - frame[0]
+    ends = [[0, 0, 1600], [1, 0, 1600], [0, 1, 1600], [0, 0, 1601], [0, 0, 1750], [0, 0, 1751]]
+    frame = pose(f32(ends), "head", "M")
+    steps = frame[[1, 2, 3]] - frame[0]
     length = np.linalg.norm(steps, axis=1)
     axes = steps / length[:, None]
+    crown = length * f32([1, 1, np.linalg.norm(frame[5] - frame[4]) / length[2]])
     jowl = f32(fat**0.25)
 
     def at(*point: float) -> Floats:
         return f32(pose(f32([point]), "head", "M")[0])
 
     return [
-        Ellipsoid(at(0, 134, 1686), f32([81, 107, 88]) * length, axes),
+        Ellipsoid(at(0, 134, 1686), f32([81, 107, 88]) * crown, axes),
         Ellipsoid(at(0, 88, 1622), f32([66 * jowl, 70, 80]) * length, axes),
         Ellipsoid(at(0, 22, 1646), f32([15, 20, 22]) * length, axes),
         *tube(
