@@ -216,6 +216,15 @@ def test_posture_moves_what_it_names(reference: Anatomy) -> None:
     ):
         usual = spine[lower][0] - spine[upper][0]
         assert short[lower][0] - short[upper][0] == pytest.approx(share * usual, rel=0.03)
+    long = build_anatomy(BodyParameters(head_length=1.2, neck_length=0.8), voxel_mm=8.0).landmarks
+    for upper, lower, share in (
+        ("orbit L", "upper teeth", 1.2),
+        ("frontal sinus", "nasal cavity", 1.2),
+        ("C2", "C6", 0.8),
+        ("T2", "T8", 1.0),
+    ):
+        usual = spine[lower][0] - spine[upper][0]
+        assert long[lower][0] - long[upper][0] == pytest.approx(share * usual, rel=0.03)
     plantar = build_anatomy(BodyParameters(foot_flexion_deg=(40.0, 40.0))).landmarks
     toe, ankle = "metatarsophalangeal joint 1 L", "ankle L"
     assert plantar[toe][0] - plantar[ankle][0] > spine[toe][0] - spine[ankle][0] + 50

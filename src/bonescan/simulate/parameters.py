@@ -53,9 +53,11 @@ class BodyParameters:
     shrug_deg : (float, float)
         Right, left: raised shoulder.
     leg_length, arm_length, shoulder_width, scapula_height, pelvis_width, wing_height,
-    inlet_width, thorax_width, thorax_depth, head_size, head_width, bone_girth : float
+    inlet_width, thorax_width, thorax_depth, head_size, head_width, head_length, neck_length,
+    bone_girth : float
         Factors on the template's proportions at this height; ``wing_height`` is that of iliac wings
-        and sacrum, the true pelvis keeps its own.
+        and sacrum, the true pelvis keeps its own; ``head_length`` that of all below the crown,
+        about the ears.
     leg_difference, shoulder_difference : float
         How much longer the left leg, and how much wider the left shoulder girdle, is than the
         right one, as a share.

@@ -85,7 +85,9 @@ def pose(parameters: BodyParameters) -> Pose:
         ("trunk", "M"): trunk,
         ("rib", "M"): _ribs(p, trunk),
         ("head", "M"): head,
-        ("jaw", "M"): lambda points: jaw(_lengthened(points, (1 + p.head_length) / 2, JAW_JOINT[2])),
+        ("jaw", "M"): lambda points: jaw(
+            _lengthened(points, (1 + p.head_length) / 2, JAW_JOINT[2])
+        ),
     }
     basin = _about("x", -p.pelvic_tilt_deg) @ _about("y", -p.pelvic_obliquity_deg)
     scale = np.diag([size * p.pelvis_width, size, size])

@@ -160,7 +160,7 @@ FACE_ZONES = ("nose", "sinuses", "skull base", "teeth", "jaw joints")
 SOFT_LEVELS: dict[str, tuple[float, float]] = {
     "soft": (0.0158, 0.44),
     "lung": (0.017, 0.2),
-    "kidney": (0.072, 0.8),
+    "kidney": (0.15, 0.55),
     "bladder": (0.5, 0.8),
     "liver": (0.032, 0.15),
     "heart": (0.05, 0.15),
